@@ -1,0 +1,49 @@
+"""cnnlib: convolutional networks whose backward passes can be read. The core imports NumPy only.
+
+Arrays hold features first and examples last: (D, N), (C, L, N), (C, H, W, N).
+"""
+
+from . import datasets, formulas, training
+from .gradcheck import check_gradients, numerical_gradient
+from .layers import (
+    AvgPool1d,
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool1d,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
+from .losses import SoftmaxCrossEntropy, SquaredError
+from .network import Sequential
+from .optim import SGD
+
+__version__ = "0.1.0"
+__all__ = [
+    "AvgPool1d",
+    "AvgPool2d",
+    "Conv1d",
+    "Conv2d",
+    "Dense",
+    "Flatten",
+    "Layer",
+    "MaxPool1d",
+    "MaxPool2d",
+    "ReLU",
+    "SGD",
+    "Sequential",
+    "Sigmoid",
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+    "Tanh",
+    "check_gradients",
+    "datasets",
+    "formulas",
+    "numerical_gradient",
+    "training",
+]

@@ -1,0 +1,231 @@
+"""The lectures' sums, index by index, in plain loops: slow on purpose, the oracle for ``layers``.
+
+Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, examples last.
+``stride`` and ``padding`` are pairs (vertical, horizontal).
+"""
+
+from math import exp, log, tanh
+
+import numpy as np
+
+
+def indices(*sizes):
+    """All index tuples of an array of these sizes, the last index fastest."""
+    return np.ndindex(*sizes)
+
+
+# ---- neurons and their derivatives ------------------------------------------------------------------
+
+
+def sigmoid(z):
+    """1 / (1 + e^-z) for one number (S06)."""
+    return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
+
+
+def relu(z):
+    """max(0, z) for one number (K01)."""
+    return max(0.0, z)
+
+
+def activation(f, x):
+    """f of every element (Q04)."""
+    y = np.zeros(x.shape)
+    for index in indices(*x.shape):
+        y[index] = f(float(x[index]))
+    return y
+
+
+def activation_backward(f, x, delta):
+    """dx = delta f'(x), f' by the rules of Z02 from the output z = f(x): z (1 - z), 1 - z^2, the step u(z)."""
+    rules = {sigmoid: lambda z: z * (1 - z), tanh: lambda z: 1 - z * z, relu: lambda z: 1.0 if z > 0 else 0.0}
+    dx = np.zeros(x.shape)
+    for index in indices(*x.shape):
+        dx[index] = delta[index] * rules[f](f(float(x[index])))
+    return dx
+
+
+def dense(x, W, b):
+    """z_i = sum_j W_ij x_j + b_i for every example (Q03, S05). x (D_in, N), W (D_out, D_in) -> (D_out, N)."""
+    (D_out, D_in), N = W.shape, x.shape[1]
+    z = np.zeros((D_out, N))
+    for i, n in indices(D_out, N):
+        z[i, n] = b[i]
+        for j in range(D_in):
+            z[i, n] += W[i, j] * x[j, n]
+    return z
+
+
+def dense_backward(x, W, delta):
+    """dx_j = sum_i W_ij delta_i (Q12); dW_ij = sum_n delta_i x_j (Q13, S37); db_i = sum_n delta_i. Returns dx, dW, db."""
+    (D_out, D_in), N = W.shape, x.shape[1]
+    dx, dW, db = np.zeros(x.shape), np.zeros(W.shape), np.zeros(D_out)
+    for i, n in indices(D_out, N):
+        db[i] += delta[i, n]
+        for j in range(D_in):
+            dx[j, n] += W[i, j] * delta[i, n]
+            dW[i, j] += delta[i, n] * x[j, n]
+    return dx, dW, db
+
+
+# ---- losses -----------------------------------------------------------------------------------------
+
+
+def softmax(z):
+    """p_i = e^{z_i} / sum_j e^{z_j} for the scores (K,) of one example (K04, S13)."""
+    return np.array([exp(z_i) for z_i in z]) / sum(exp(z_j) for z_j in z)
+
+
+def softmax_jacobian(z):
+    """dp_i / dz_j: p_i (1 - p_i) where i = j, else -p_i p_j (S14). (K,) -> (K, K), row i, column j."""
+    p, K = softmax(z), len(z)
+    D = np.zeros((K, K))
+    for i, j in indices(K, K):
+        D[i, j] = p[i] * (1 - p[i]) if i == j else -p[i] * p[j]
+    return D
+
+
+def cross_entropy(scores, labels):
+    """1/N sum_n -log p_label (K04): scores (K, N), labels (N,)."""
+    N = len(labels)
+    return sum(-log(softmax(scores[:, n])[labels[n]]) for n in range(N)) / N
+
+
+def cross_entropy_backward(scores, labels):
+    """dL/dz_i = sum_j dL/dp_j dp_j/dz_i with dL/dp_j = -y_j / p_j (S13 to S15), over N. (K, N) -> (K, N)."""
+    K, N = scores.shape
+    dz = np.zeros((K, N))
+    for n in range(N):
+        p, D = softmax(scores[:, n]), softmax_jacobian(scores[:, n])
+        for i, j in indices(K, K):
+            y_j = 1 if j == labels[n] else 0
+            dz[i, n] += -y_j / p[j] * D[j, i] / N
+    return dz
+
+
+def squared_error(outputs, targets):
+    """1/N sum_n 1/2 sum_i (a_i - y_i)^2 (Q06, Q07): both (D, N)."""
+    D, N = outputs.shape
+    return sum((outputs[i, n] - targets[i, n]) ** 2 / 2 for i, n in indices(D, N)) / N
+
+
+def squared_error_backward(outputs, targets):
+    """dJ/da_i = -(y_i - a_i), over N (Q11 before f')."""
+    D, N = outputs.shape
+    da = np.zeros((D, N))
+    for i, n in indices(D, N):
+        da[i, n] = -(targets[i, n] - outputs[i, n]) / N
+    return da
+
+
+# ---- convolution ------------------------------------------------------------------------------------
+
+
+def output_size(size, kernel, stride=1, padding=0):
+    """(size + 2 padding - kernel) / stride + 1, rounded down (Q16)."""
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def pixel(x, c, i, j, n, outside=0.0):
+    """x[c, i, j, n], or ``outside`` where (i, j) is off the image."""
+    inside = 0 <= i < x.shape[1] and 0 <= j < x.shape[2]
+    return x[c, i, j, n] if inside else outside
+
+
+def correlate2d(x, W, b, stride=(1, 1), padding=(0, 0)):
+    """y[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; Z14 with its indices mended).
+
+    x (C_in, H, W, N), W (C_out, C_in, KH, KW), b (C_out,) -> (C_out, OH, OW, N).
+    """
+    (_, H, width, N), (C_out, C_in, KH, KW) = x.shape, W.shape
+    (sh, sw), (ph, pw) = stride, padding
+    y = np.zeros((C_out, output_size(H, KH, sh, ph), output_size(width, KW, sw, pw), N))
+    for o, i, j, n in indices(*y.shape):
+        y[o, i, j, n] = b[o]
+        for c, u, v in indices(C_in, KH, KW):
+            y[o, i, j, n] += W[o, c, u, v] * pixel(x, c, sh * i + u - ph, sw * j + v - pw, n)
+    return y
+
+
+def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
+    """Every product of the forward sum, sent back to its two factors and to its bias (K12, Q14, S22, S25).
+
+    dx[c,h,w] = sum of W[o,c,u,v] delta[o,i,j] over all (o,i,j,u,v) with s i + u - p = h and s j + v - p = w;
+    dW[o,c,u,v] = sum_n sum_i sum_j delta[o,i,j] x[c, s i + u - p, s j + v - p]; db[o] = sum_n sum_i sum_j delta[o,i,j].
+    Returns dx, dW, db.
+    """
+    (sh, sw), (ph, pw) = stride, padding
+    dx, dW, db = np.zeros(x.shape), np.zeros(W.shape), np.zeros(len(W))
+    for o, i, j, n in indices(*delta.shape):
+        db[o] += delta[o, i, j, n]
+        for c, u, v in indices(*W.shape[1:]):
+            h, w = sh * i + u - ph, sw * j + v - pw
+            dW[o, c, u, v] += delta[o, i, j, n] * pixel(x, c, h, w, n)
+            if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
+                dx[c, h, w, n] += W[o, c, u, v] * delta[o, i, j, n]
+    return dx, dW, db
+
+
+def convolve2d(f, g):
+    """h_ij = sum_m sum_n f(i-m, j-n) g(m,n), f zero off its grid (S17): a true convolution, the kernel turned.
+
+    f (H, W), g (M, N) -> every (i, j) that any f reaches, (H + M - 1, W + N - 1).
+    """
+    (H, W), (M, N) = f.shape, g.shape
+    h = np.zeros((H + M - 1, W + N - 1))
+    for i, j, m, n in indices(*h.shape, M, N):
+        if 0 <= i - m < H and 0 <= j - n < W:
+            h[i, j] += f[i - m, j - n] * g[m, n]
+    return h
+
+
+# ---- pooling ----------------------------------------------------------------------------------------
+
+
+def window(x, c, i, j, n, kernel, stride, padding, outside):
+    """The places (h, w) of window (i, j), row-major, each with its value."""
+    for u, v in indices(*kernel):
+        h, w = stride[0] * i + u - padding[0], stride[1] * j + v - padding[1]
+        yield (h, w), pixel(x, c, h, w, n, outside)
+
+
+def pooled_shape(x, kernel, stride, padding):
+    """(C, OH, OW, N) for windows over x."""
+    OH, OW = (output_size(*sizes) for sizes in zip(x.shape[1:3], kernel, stride, padding))
+    return x.shape[0], OH, OW, x.shape[3]
+
+
+def max_pool2d(x, kernel, stride, padding=(0, 0)):
+    """The largest value of each window (S20, Q18). x (C, H, W, N) -> (C, OH, OW, N)."""
+    y = np.zeros(pooled_shape(x, kernel, stride, padding))
+    for index in indices(*y.shape):
+        y[index] = max(value for _, value in window(x, *index, kernel, stride, padding, -np.inf))
+    return y
+
+
+def max_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
+    """Each delta to the first place that holds its window's maximum (K10, Q19, S21)."""
+    dx = np.zeros(x.shape)
+    for c, i, j, n in indices(*delta.shape):
+        places = window(x, c, i, j, n, kernel, stride, padding, -np.inf)
+        (h, w), _ = max(places, key=lambda place: place[1])
+        dx[c, h, w, n] += delta[c, i, j, n]
+    return dx
+
+
+def avg_pool2d(x, kernel, stride, padding=(0, 0)):
+    """The mean of each window, zeros of the padding counted (Q20). x (C, H, W, N) -> (C, OH, OW, N)."""
+    y = np.zeros(pooled_shape(x, kernel, stride, padding))
+    for index in indices(*y.shape):
+        values = [value for _, value in window(x, *index, kernel, stride, padding, 0.0)]
+        y[index] = sum(values) / len(values)
+    return y
+
+
+def avg_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
+    """Each delta shared equally by the places of its window (Q21)."""
+    dx = np.zeros(x.shape)
+    for c, i, j, n in indices(*delta.shape):
+        for (h, w), _ in window(x, c, i, j, n, kernel, stride, padding, 0.0):
+            if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
+                dx[c, h, w, n] += delta[c, i, j, n] / (kernel[0] * kernel[1])
+    return dx

@@ -1,0 +1,59 @@
+"""Activations, each with its derivative written in terms of its own output (Z02)."""
+
+import numpy as np
+
+from .base import Layer
+
+
+class Activation(Layer):
+    """A function of one number, applied to every element: any shape -> the same shape."""
+
+    def output_shape(self, input_shape):
+        """Any shape of at least one example -> the same."""
+        return self.expect(input_shape, *["D"] * (len(input_shape) - 1), "N")
+
+
+class Sigmoid(Activation):
+    """a = 1 / (1 + exp(-z)) (S06)."""
+
+    def forward(self, x):
+        """1 / (1 + e^-x), as e^x / (1 + e^x) where x < 0, so that no exponential overflows."""
+        self.check(x)
+        e = np.exp(-np.abs(x))
+        y = np.where(x < 0, e, 1) / (1 + e)
+        return self.keep(y, y)
+
+    def backward(self, delta):
+        """dx = delta y (1 - y)."""
+        (y,) = self.recall(delta)
+        return delta * y * (1 - y)
+
+
+class Tanh(Activation):
+    """a = tanh(z) (Q05)."""
+
+    def forward(self, x):
+        """tanh(x)."""
+        self.check(x)
+        y = np.tanh(x)
+        return self.keep(y, y)
+
+    def backward(self, delta):
+        """dx = delta (1 - y^2)."""
+        (y,) = self.recall(delta)
+        return delta * (1 - y * y)
+
+
+class ReLU(Activation):
+    """a = max(0, z) (K01). At z = 0, where there is no derivative, the code takes 0, as PyTorch does."""
+
+    def forward(self, x):
+        """max(x, 0); NaN stays NaN."""
+        self.check(x)
+        y = np.maximum(x, 0)
+        return self.keep(y, y)
+
+    def backward(self, delta):
+        """dx = delta where y > 0, else 0 (a product with the mask: ten times faster than indexing by it)."""
+        (y,) = self.recall(delta)
+        return delta * (y > 0)

@@ -1,0 +1,94 @@
+"""What every layer is: a forward formula, its backward formula, parameters and their gradients."""
+
+import numpy as np
+
+
+class Layer:
+    """A function ``y = f(x)`` that can carry a gradient back: ``dx = backward(dJ/dy)``.
+
+    Examples are the last axis of every array. A subclass defines ``output_shape``, ``forward`` and
+    ``backward``; one that learns also calls ``learn``.
+
+    Attributes
+    ----------
+    params, grads : dicts with the same keys ("W", "b") and shapes; empty where nothing is learned.
+        ``backward`` overwrites the arrays in ``grads``; nothing accumulates from one call to the next.
+    """
+
+    def __init__(self):
+        self.params, self.grads, self.saved = {}, {}, None
+
+    def output_shape(self, input_shape):
+        """Shape of ``forward``'s result for an input of this shape; ValueError where it does not fit."""
+        raise NotImplementedError(f"{type(self).__name__} does not define output_shape")
+
+    def forward(self, x):
+        """y = f(x), keeping what ``backward`` needs."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, delta):
+        """dx = dJ/dx from ``delta`` = dJ/dy (shape of y); RuntimeError before any ``forward``."""
+        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+
+    def learn(self, shape, fan_in, fan_out, bias, init, rng):
+        """Draw "W" of this shape, normal with the variance that ``init`` names; "b" starts at zero.
+
+        "he": 2 / fan_in. "xavier": 2 / (fan_in + fan_out). A number: the standard deviation itself.
+        """
+        named = {"he": np.sqrt(2 / fan_in), "xavier": np.sqrt(2 / (fan_in + fan_out))}
+        std = named.get(init) if isinstance(init, str) else init
+        if isinstance(std, (bool, str)) or not np.isscalar(std) or not 0 <= std < np.inf:
+            raise ValueError(
+                f'{type(self).__name__}: init is {init!r}, want "he", "xavier" or a standard deviation'
+            )
+        self.params["W"] = std * np.random.default_rng(rng).standard_normal(shape)
+        if bias:
+            self.params["b"] = np.zeros(shape[0])
+        self.grads.update({key: np.zeros_like(value) for key, value in self.params.items()})
+
+    def expect(self, shape, *wanted):
+        """``shape`` as a tuple, if it has the ``wanted`` axes (a name stands for any size of at least one)."""
+        shape = tuple(shape)
+        if len(shape) != len(wanted) or any(
+            size < 1 if isinstance(want, str) else size != want for size, want in zip(shape, wanted)
+        ):
+            raise ValueError(f"{self}: got shape {shape}, want ({', '.join(map(str, wanted))})")
+        return shape
+
+    def check(self, x):
+        """The output's shape for the array x; ValueError unless x is floating and its shape fits."""
+        return self.output_shape(floating(self, x).shape)
+
+    def recall(self, delta):
+        """What ``forward`` kept; ``delta`` must have the shape of the output that went with it."""
+        if self.saved is None:
+            raise RuntimeError(f"{self}: backward was called before any forward")
+        shape, kept = self.saved
+        if floating(self, delta, "delta").shape != shape:
+            raise ValueError(
+                f"{self}: got delta of shape {delta.shape}, want {shape}, the shape of the last output"
+            )
+        return kept
+
+    def keep(self, y, *kept):
+        """Keep what ``backward`` will ask for, and hand y on."""
+        self.saved = y.shape, kept
+        return y
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+def floating(who, x, name="x"):
+    """x itself, if it is a floating NumPy array; ValueError, naming who asked, otherwise."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        came = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"{who}: {name} is {came}, want a NumPy array of floats")
+    return x
+
+
+def whole(who, name, value, least):
+    """value as an int, if it is a whole number of at least ``least``; ValueError otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{who}: {name} is {value!r}, want a whole number, at least {least}")
+    return int(value)

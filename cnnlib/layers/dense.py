@@ -1,0 +1,66 @@
+"""Fully connected layer, and the step from maps to vectors."""
+
+from math import prod
+
+from .base import Layer, whole
+
+
+class Dense(Layer):
+    """z = W a + b for a batch of columns (Q04, S05).
+
+    x (D_in, N) -> y (D_out, N); W (D_out, D_in), b (D_out,). W_ij joins unit j to unit i.
+    ``init``: "he", "xavier" or a standard deviation; ``rng``: a Generator, a seed, or None.
+    """
+
+    def __init__(self, in_features, out_features, *, bias=True, init="he", rng=None):
+        super().__init__()
+        self.in_features = whole("Dense", "in_features", in_features, 1)
+        self.out_features = whole("Dense", "out_features", out_features, 1)
+        self.learn(
+            (self.out_features, self.in_features), self.in_features, self.out_features, bias, init, rng
+        )
+
+    def output_shape(self, input_shape):
+        """(D_in, N) -> (D_out, N)."""
+        _, N = self.expect(input_shape, self.in_features, "N")
+        return self.out_features, N
+
+    def forward(self, x):
+        """y = W x + b."""
+        self.check(x)
+        y = self.params["W"] @ x
+        if "b" in self.params:
+            y += self.params["b"][:, None]
+        return self.keep(y, x)
+
+    def backward(self, delta, input_gradient=True):
+        """dW = delta x^T, db = sum over examples of delta, dx = W^T delta (Q12, Q13, S10).
+
+        delta (D_out, N) -> dx (D_in, N); None where ``input_gradient`` is false.
+        """
+        (x,) = self.recall(delta)
+        self.grads["W"] = delta @ x.T
+        if "b" in self.params:
+            self.grads["b"] = delta.sum(axis=1)
+        return self.params["W"].T @ delta if input_gradient else None
+
+    def __repr__(self):
+        return f"Dense({self.in_features}, {self.out_features})"
+
+
+class Flatten(Layer):
+    """Stack all features of an example in one column, row-major (K25): (C, H, W, N) -> (C H W, N)."""
+
+    def output_shape(self, input_shape):
+        """(..., N) -> (product of the rest, N)."""
+        *features, N = self.expect(input_shape, *"CHW"[: max(len(input_shape) - 1, 1)], "N")
+        return prod(features), N
+
+    def forward(self, x):
+        """The same numbers in one column an example."""
+        return self.keep(x.reshape(self.check(x)), x.shape)
+
+    def backward(self, delta):
+        """The same numbers back in the input's shape."""
+        (shape,) = self.recall(delta)
+        return delta.reshape(shape)

@@ -1,0 +1,100 @@
+"""Pooling layers: nothing is learned; backward returns each delta to where its value came from (S21)."""
+
+from functools import reduce
+from math import prod
+
+import numpy as np
+
+from .convolution import Window
+
+
+class Pool(Window):
+    """A window that slides over every channel by itself. ``stride`` None means the size of the kernel."""
+
+    def __init__(self, kernel_size, *, stride=None, padding=0):
+        super().__init__(kernel_size, kernel_size if stride is None else stride, padding)
+        if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel)):
+            raise ValueError(f"{self}: want padding of at most half the kernel")
+
+    def output_shape(self, input_shape):
+        """(C, H, W, N) -> (C, OH, OW, N); (C, L, N) -> (C, OL, N) in 1-D."""
+        sizes = self.window_shape(input_shape, "C")
+        return input_shape[0], *sizes, input_shape[-1]
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.sizes()})"
+
+    def taps(self, images):
+        """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what every window has there."""
+        (KH, KW), (sh, sw) = self.kernel, self.stride
+        OH, OW = self.grid(images)
+        for u in range(KH):
+            for v in range(KW):
+                yield images[:, u : u + sh * OH : sh, v : v + sw * OW : sw]
+
+
+class MaxPool2d(Pool):
+    """The largest number of each window (S20, Q18). Padding is -inf, so that it never wins.
+
+    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. A tie goes to the first maximum
+    in row-major order; NaN in a window makes its output NaN.
+    """
+
+    def forward(self, x):
+        """y = max over the window's places, taken place by place over all windows at once."""
+        shape = self.check(x)
+        images = self.pad(x, -np.inf)
+        y = reduce(np.maximum, self.taps(images))
+        return self.keep(y.reshape(shape), x.shape, images, y)
+
+    def backward(self, delta):
+        """Each delta goes to the first place that held its window's maximum (K10, Q19); windows that overlap add.
+
+        delta (C, OH, OW, N) -> dx (C, H, W, N).
+        """
+        shape, images, y = self.recall(delta)
+        delta = delta.reshape(y.shape)
+        dx = np.zeros_like(images, delta.dtype)
+        free = np.ones(y.shape, bool)
+        for seen, out in zip(self.taps(images), self.taps(dx)):
+            hit = (seen == y) & free
+            free ^= hit
+            out += hit * delta
+        return self.unpad(dx).reshape(shape)
+
+
+class AvgPool2d(Pool):
+    """The mean of each window (Q20), the zeros of the padding counted.
+
+    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor.
+    """
+
+    def forward(self, x):
+        """y = (sum over the window's places) / (KH KW)."""
+        shape = self.check(x)
+        y = sum(self.taps(self.pad(x))) / prod(self.kernel)
+        return self.keep(y.reshape(shape), x.shape, y.shape)
+
+    def backward(self, delta):
+        """Each place of a window gets delta / (KH KW) (Q21); windows that overlap add.
+
+        delta (C, OH, OW, N) -> dx (C, H, W, N).
+        """
+        shape, window_shape = self.recall(delta)
+        dx = self.pad(np.zeros(shape, delta.dtype))
+        share = delta.reshape(window_shape) / prod(self.kernel)
+        for out in self.taps(dx):
+            out += share
+        return self.unpad(dx).reshape(shape)
+
+
+class MaxPool1d(MaxPool2d):
+    """Max pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N)."""
+
+    axes = "L"
+
+
+class AvgPool1d(AvgPool2d):
+    """Average pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N)."""
+
+    axes = "L"

@@ -1,0 +1,96 @@
+"""Losses: where backpropagation starts."""
+
+import numpy as np
+
+from .layers.base import floating
+
+
+class Loss:
+    """One number from a batch of outputs (D, N); ``reduction`` is "mean" over the N examples, or "sum".
+
+    The mean is K's, Q's and S's loss, the sum is Z's; the gradients differ by the factor 1/N (K22).
+    """
+
+    def __init__(self, reduction="mean"):
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f'{type(self).__name__}: reduction is {reduction!r}, want "mean" or "sum"')
+        self.reduction, self.saved = reduction, None
+
+    def over(self, N):
+        """What the sum over N examples is divided by."""
+        return N if self.reduction == "mean" else 1
+
+    def recall(self):
+        """What ``forward`` kept; RuntimeError before any."""
+        if self.saved is None:
+            raise RuntimeError(f"{self}: backward was called before any forward")
+        return self.saved
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.reduction!r})"
+
+
+class SoftmaxCrossEntropy(Loss):
+    """L = -log softmax(scores)[label], averaged over the batch (K04, S13).
+
+    scores (K, N), labels (N,) integers in 0..K-1. ``probabilities`` (K, N) are the softmax of the last scores.
+    """
+
+    def check(self, shape, labels):
+        """ValueError unless ``labels`` are N integers in 0..K-1 for scores of shape (K, N)."""
+        if len(shape) != 2 or min(shape) < 1:
+            raise ValueError(f"{self}: got scores of shape {shape}, want (K, N)")
+        labels = np.asarray(labels)
+        if labels.shape != shape[1:] or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"{self}: got labels of shape {labels.shape} and type {labels.dtype}, want {shape[1:]} integers"
+            )
+        if labels.min() < 0 or labels.max() >= shape[0]:
+            raise ValueError(f"{self}: got labels {labels.min()} to {labels.max()}, want 0 to {shape[0] - 1}")
+        return labels
+
+    def forward(self, scores, labels):
+        """-z_label + log sum_j exp z_j, with the largest score taken off all first, which changes nothing but overflow."""
+        labels = self.check(floating(self, scores, "scores").shape, labels)
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{self}: got scores that are not finite, want numbers")
+        N = len(labels)
+        shifted = scores - scores.max(axis=0)
+        e = np.exp(shifted)
+        total = e.sum(axis=0)
+        self.probabilities = e / total
+        self.saved = self.probabilities, labels.copy()
+        return float((np.log(total) - shifted[labels, np.arange(N)]).sum() / self.over(N))
+
+    def backward(self):
+        """dJ/dscores = p - y, y one-hot, divided by N for the mean (K05, K06, S15)."""
+        p, labels = self.recall()
+        N = len(labels)
+        delta = p / self.over(N)
+        delta[labels, np.arange(N)] -= 1 / self.over(N)
+        return delta
+
+
+class SquaredError(Loss):
+    """J = 1/2 ||output - target||^2, averaged over the batch (Q06, Q07). outputs and targets (D, N)."""
+
+    def check(self, shape, targets):
+        """ValueError unless ``targets`` are real numbers of the same ``shape`` as the outputs."""
+        targets = np.asarray(targets)
+        if targets.shape != tuple(shape) or targets.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{self}: got targets of shape {targets.shape} and type {targets.dtype}, want {tuple(shape)} numbers"
+            )
+        return targets
+
+    def forward(self, outputs, targets):
+        """Half the sum of squares, over N for the mean."""
+        targets = self.check(floating(self, outputs, "outputs").shape, targets)
+        difference = outputs - targets.astype(outputs.dtype)
+        self.saved = difference
+        return float((difference * difference).sum() / 2 / self.over(outputs.shape[-1]))
+
+    def backward(self):
+        """dJ/doutputs = outputs - targets, over N for the mean (Q11 before f')."""
+        difference = self.recall()
+        return difference / self.over(difference.shape[-1])

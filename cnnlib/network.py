@@ -1,0 +1,129 @@
+"""A network: layers one after the other."""
+
+import os
+import zlib
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .layers.base import Layer, floating
+
+
+class Sequential:
+    """``layers`` applied in order; backward goes through them in reverse."""
+
+    def __init__(self, *layers):
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise ValueError(f"Sequential: layer {i} is {layer!r}, want a Layer")
+        if len({id(layer) for layer in layers}) < len(layers) or not layers:
+            raise ValueError(f"Sequential: got {len(layers)} layers, want at least one, and no object twice")
+        self.layers = list(layers)
+
+    def output_shape(self, input_shape):
+        """The shape that comes out for an input of this shape; ValueError, naming the layer, where two do not fit."""
+        shape = tuple(input_shape)
+        for i, layer in enumerate(self.layers):
+            try:
+                shape = layer.output_shape(shape)
+            except ValueError as error:
+                raise ValueError(f"layer {i}: {error}") from None
+        return shape
+
+    def forward(self, x):
+        """y = f_L(... f_2(f_1(x))) (Q04). All shapes are checked before anything is computed."""
+        self.output_shape(floating("Sequential", x).shape)
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, delta, input_gradient=True):
+        """dJ/dx from ``delta`` = dJ/dy: each layer's backward in turn, last to first (S28, Z12).
+
+        With ``input_gradient`` false nothing is computed below the first layer that learns, and None comes back.
+        """
+        first = (
+            0
+            if input_gradient
+            else min((i for i, layer in enumerate(self.layers) if layer.params), default=0)
+        )
+        for layer in self.layers[:first:-1]:
+            delta = layer.backward(delta)
+        if input_gradient:
+            return self.layers[0].backward(delta)
+        if self.layers[first].params:
+            self.layers[first].backward(delta, input_gradient=False)
+
+    def parameters(self):
+        """Every (layer, key) with something to learn: ``layer.params[key]``, ``layer.grads[key]``."""
+        for layer in self.layers:
+            for key in layer.params:
+                yield layer, key
+
+    def astype(self, dtype):
+        """Parameters and gradients as ``dtype``, in place (the dicts stay the same objects); returns self."""
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise ValueError(f"Sequential: dtype is {dtype}, want a floating one")
+        for layer, key in self.parameters():
+            layer.params[key] = layer.params[key].astype(dtype)
+            layer.grads[key] = layer.grads[key].astype(dtype)
+        for layer in self.layers:
+            layer.saved = None
+        return self
+
+    def save(self, path):
+        """Write all parameters to exactly ``path`` (NumPy's .npz format, whatever the name).
+
+        It is written beside and renamed: a save that is interrupted leaves an older file as it was.
+        """
+        path = Path(path)
+        beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            with open(beside, "wb") as file:
+                np.savez(file, **{name: layer.params[key] for name, layer, key in self.named()})
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def load(self, path):
+        """Read parameters that ``save`` wrote into this network, keeping its dtypes; returns self.
+
+        The whole file is read and compared with the network first: a torn or foreign file raises ValueError, and
+        nothing has changed.
+        """
+        values = read_npz(path)
+        wanted = {name: layer.params[key].shape for name, layer, key in self.named()}
+        got = {name: value.shape for name, value in values.items()}
+        if got != wanted:
+            names = sorted(name for name in got | wanted if got.get(name) != wanted.get(name))
+            raise ValueError(
+                f"{path}: got { ({name: got.get(name) for name in names}) }, want { ({name: wanted.get(name) for name in names}) }"
+            )
+        if bad := [name for name, value in values.items() if value.dtype.kind != "f"]:
+            raise ValueError(f"{path}: {bad} are not floats, want floats")
+        for name, layer, key in self.named():
+            layer.params[key][...] = values[name]
+        return self
+
+    def named(self):
+        """Every (name, layer, key), the name as in the file: "0.W" is W of layer 0."""
+        for i, layer in enumerate(self.layers):
+            for key in layer.params:
+                yield f"{i}.{key}", layer, key
+
+    def __repr__(self):
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def read_npz(path):
+    """All arrays of an .npz file, by name; ValueError unless the file is whole and holds arrays only."""
+    with open(path, "rb") as file:
+        try:
+            with np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
+            raise ValueError(f"{path}: not a whole file of parameters ({error})") from None

@@ -1,0 +1,33 @@
+"""Gradient descent (Q26, S07, S29)."""
+
+import numpy as np
+
+
+class SGD:
+    """theta = theta - lr v, with v = momentum v + dJ/dtheta + weight_decay theta (PyTorch's momentum).
+
+    Weights decay, biases do not (Q07, K03): only "W" gets the last term. Updates are in place.
+    """
+
+    def __init__(self, network, lr, *, momentum=0.0, weight_decay=0.0):
+        for name, value, below in (
+            ("lr", lr, np.inf),
+            ("momentum", momentum, 1),
+            ("weight_decay", weight_decay, np.inf),
+        ):
+            if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value < below:
+                raise ValueError(f"SGD: {name} is {value!r}, want a number from 0, below {below}")
+        self.network, self.lr, self.momentum, self.weight_decay = network, lr, momentum, weight_decay
+        self.velocity = [np.zeros_like(layer.params[key]) for layer, key in network.parameters()]
+
+    def step(self):
+        """One update of every parameter from the gradients that the last backward left."""
+        for (layer, key), v in zip(self.network.parameters(), self.velocity, strict=True):
+            change = layer.grads[key]
+            if key == "W" and self.weight_decay:
+                change = change + self.weight_decay * layer.params[key]
+            if self.momentum:
+                v *= self.momentum
+                v += change
+                change = v
+            layer.params[key] -= self.lr * change

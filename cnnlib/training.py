@@ -1,0 +1,50 @@
+"""Training: shuffle, take a batch, forward, backward, step."""
+
+import numpy as np
+
+from .layers.base import whole
+
+
+def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=False):
+    """Train for some epochs; returns {"loss": mean loss of each epoch, "batch_loss": loss of each step}.
+
+    x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order drawn from
+    ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before the first step.
+    ``progress`` shows a bar (needs tqdm).
+    """
+    epochs, batch_size = whole("fit", "epochs", epochs, 0), whole("fit", "batch_size", batch_size, 1)
+    t = loss.check(network.output_shape(x.shape), t)
+    rng, N = np.random.default_rng(rng), x.shape[-1]
+    history = {"loss": [], "batch_loss": []}
+    for _ in bar(range(epochs)) if progress else range(epochs):
+        order = rng.permutation(N)
+        batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
+        losses = [step(network, loss, optimizer, x[..., batch], t[..., batch]) for batch in batches]
+        history["batch_loss"] += losses
+        history["loss"].append(float(np.average(losses, weights=[len(batch) for batch in batches])))
+    return history
+
+
+def step(network, loss, optimizer, x, t):
+    """One step of gradient descent on one batch; returns the loss before it."""
+    J = loss.forward(network.forward(x), t)
+    network.backward(loss.backward(), input_gradient=False)
+    optimizer.step()
+    return J
+
+
+def accuracy(network, x, t, batch_size=500):
+    """The share of examples whose largest score is the label's; x (..., N), t (N,) integers."""
+    K, N = network.output_shape(x.shape)
+    hits = 0
+    for start in range(0, N, batch_size):
+        part = slice(start, start + batch_size)
+        hits += np.count_nonzero(network.forward(x[..., part]).argmax(axis=0) == t[part])
+    return hits / N
+
+
+def bar(steps):
+    """``steps`` with a progress bar."""
+    from tqdm import tqdm
+
+    return tqdm(steps, unit="epoch")
