@@ -82,8 +82,8 @@ def mnist(folder=None):
     Reads `folder`, or the one in CNNLIB_MNIST_DIR: whole files of any number of digits; never writes there.
     With neither it reads your cache: pooch downloads what is missing, and every sha256 is verified.
 
-    FileNotFoundError: a file is missing and cannot be downloaded. ValueError: a file is damaged, or no such
-    file. ModuleNotFoundError: no folder is named and pooch is not installed.
+    FileNotFoundError: a file is missing and cannot be downloaded. ValueError: one is damaged or foreign.
+    ModuleNotFoundError: no folder is named and pooch is not installed.
     """
     named = _named(folder, "CNNLIB_MNIST_DIR")
     home = named or _cache() / "mnist"
@@ -134,7 +134,7 @@ def cifar10(folder=None):
     if missing := [name for name in CIFAR10_FILES if name not in contents]:
         raise FileNotFoundError(f"{source} lacks {', '.join(missing)}. {advice}")
     *train, test = (_parse_cifar10(source / name, contents[name]) for name in CIFAR10_FILES)
-    return _floats(*map(np.concatenate, zip(*train, strict=True)), *test)
+    return _floats(*map(np.concatenate, zip(*train)), *test)
 
 
 def _floats(train, t_train, test, t_test):
@@ -156,7 +156,7 @@ def _coloured(pixels, rng):
     """Digits (N, 1, 28, 28), bytes, as colour images (3, 32, 32, N)."""
     n = len(pixels)
     larger = np.zeros((n, 1, 32, 32), np.uint8)
-    for image, digit, (down, across) in zip(larger, pixels, rng.integers(0, 5, size=(n, 2)), strict=True):
+    for image, digit, (down, across) in zip(larger, pixels, rng.integers(0, 5, size=(n, 2))):
         image[:, down : down + 28, across : across + 28] = digit
     pale, dark = 1 - 0.5 * _hue(rng.random(n)), 0.3 * _hue(rng.random(n))
     swapped = rng.random(n) < 0.5
@@ -187,7 +187,7 @@ def _cache():
 
 
 def _download(urls, known_hash, folder, advice):
-    """Fill folder with the file that all the urls name, from the first that delivers it; intact, it stays."""
+    """Get the file that all the urls name into folder, from the first to have it, unless it is there."""
     import pooch
 
     problems = {}

@@ -39,7 +39,7 @@ def accuracy(network, x, t, batch_size=500):
     hits = 0
     for start in range(0, N, batch_size):
         part = slice(start, start + batch_size)
-        hits += np.count_nonzero(network.forward(x[..., part]).argmax(axis=0) == t[part])
+        hits += int((network.forward(x[..., part]).argmax(axis=0) == t[part]).sum())
     return hits / N
 
 

@@ -46,11 +46,16 @@ class Window(Layer):
             for size, kernel, stride in zip(padded, self.kernel[-n:], self.stride[-n:])
         )
 
-    def sizes(self):
-        """Kernel, stride and padding as in the call."""
-        values = [size[-len(self.axes) :] for size in (self.kernel, self.stride, self.padding)]
-        kernel, stride, padding = (value if len(set(value)) > 1 else value[0] for value in values)
-        return f"{kernel}, stride={stride}, padding={padding}"
+    def sizes(self, default_stride):
+        """Kernel, stride and padding as in the call; stride and padding only where they are not the default."""
+        shown = {"stride": (self.stride, default_stride), "padding": (self.padding, (0, 0))}
+        rest = "".join(f", {name}={self.short(got)}" for name, (got, default) in shown.items() if got != default)
+        return self.short(self.kernel) + rest
+
+    def short(self, pair):
+        """A pair as an int where one int says the same."""
+        pair = pair[-len(self.axes) :]
+        return str(pair[0] if len(set(pair)) == 1 else pair)
 
     def pad(self, x, value=0.0):
         """x as images (C, H, W, N), with a border of ``value``."""
@@ -140,7 +145,7 @@ class Conv2d(Window):
             yield [strip[:, :, v : v + sw * OW : sw] for v in range(KW)]
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes()})"
+        return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes((1, 1))})"
 
 
 def columns(strip):

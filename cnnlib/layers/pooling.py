@@ -22,7 +22,7 @@ class Pool(Window):
         return input_shape[0], *sizes, input_shape[-1]
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.sizes()})"
+        return f"{type(self).__name__}({self.sizes(self.kernel)})"
 
     def taps(self, images):
         """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what every window has there."""
