@@ -1,7 +1,7 @@
 """The lectures' sums, index by index, in plain loops: slow on purpose, the oracle for ``layers``.
 
-Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, examples last.
-``stride`` and ``padding`` are pairs (vertical, horizontal).
+Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, with
+examples last. ``stride`` and ``padding`` are pairs (vertical, horizontal).
 """
 
 from math import exp, log, tanh
@@ -36,7 +36,7 @@ def activation(f, x):
 
 
 def activation_backward(f, x, delta):
-    """dx = delta f'(x), f' by the rules of Z02 from the output z = f(x): z (1 - z), 1 - z^2, the step u(z)."""
+    """dx = delta f'(x), with f' from the output z = f(x) by Z02: z (1 - z), 1 - z^2, the step u(z)."""
     rules = {sigmoid: lambda z: z * (1 - z), tanh: lambda z: 1 - z * z, relu: lambda z: 1.0 if z > 0 else 0.0}
     dx = np.zeros(x.shape)
     for index in indices(*x.shape):
@@ -56,7 +56,10 @@ def dense(x, W, b):
 
 
 def dense_backward(x, W, delta):
-    """dx_j = sum_i W_ij delta_i (Q12); dW_ij = sum_n delta_i x_j (Q13, S37); db_i = sum_n delta_i. Returns dx, dW, db."""
+    """dx_j = sum_i W_ij delta_i (Q12); dW_ij = sum_n delta_i x_j (Q13, S37); db_i = sum_n delta_i.
+
+    Returns dx, dW, db.
+    """
     (D_out, D_in), N = W.shape, x.shape[1]
     dx, dW, db = np.zeros(x.shape), np.zeros(W.shape), np.zeros(D_out)
     for i, n in indices(D_out, N):
@@ -132,7 +135,7 @@ def pixel(x, c, i, j, n, outside=0.0):
 
 
 def correlate2d(x, W, b, stride=(1, 1), padding=(0, 0)):
-    """y[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; Z14 with its indices mended).
+    """y[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; compare Z14).
 
     x (C_in, H, W, N), W (C_out, C_in, KH, KW), b (C_out,) -> (C_out, OH, OW, N).
     """
@@ -150,7 +153,8 @@ def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
     """Every product of the forward sum, sent back to its two factors and to its bias (K12, Q14, S22, S25).
 
     dx[c,h,w] = sum of W[o,c,u,v] delta[o,i,j] over all (o,i,j,u,v) with s i + u - p = h and s j + v - p = w;
-    dW[o,c,u,v] = sum_n sum_i sum_j delta[o,i,j] x[c, s i + u - p, s j + v - p]; db[o] = sum_n sum_i sum_j delta[o,i,j].
+    dW[o,c,u,v] = sum_n sum_i sum_j delta[o,i,j] x[c, s i + u - p, s j + v - p];
+    db[o] = sum_n sum_i sum_j delta[o,i,j].
     Returns dx, dW, db.
     """
     (sh, sw), (ph, pw) = stride, padding
@@ -166,7 +170,7 @@ def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
 
 
 def convolve2d(f, g):
-    """h_ij = sum_m sum_n f(i-m, j-n) g(m,n), f zero off its grid (S17): a true convolution, the kernel turned.
+    """h_ij = sum_m sum_n f(i-m, j-n) g(m,n), f zero off its grid (S17): a true convolution.
 
     f (H, W), g (M, N) -> every (i, j) that any f reaches, (H + M - 1, W + N - 1).
     """

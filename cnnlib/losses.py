@@ -33,7 +33,7 @@ class Loss:
 class SoftmaxCrossEntropy(Loss):
     """L = -log softmax(scores)[label], averaged over the batch (K04, S13).
 
-    scores (K, N), labels (N,) integers in 0..K-1. ``probabilities`` (K, N) are the softmax of the last scores.
+    scores (K, N), labels (N,) integers in 0..K-1. ``probabilities`` (K, N): the softmax of the last scores.
     """
 
     def check(self, shape, labels):
@@ -43,14 +43,14 @@ class SoftmaxCrossEntropy(Loss):
         labels = np.asarray(labels)
         if labels.shape != shape[1:] or labels.dtype.kind not in "iu":
             raise ValueError(
-                f"{self}: got labels of shape {labels.shape} and type {labels.dtype}, want {shape[1:]} integers"
+                f"{self}: got labels {labels.shape} of {labels.dtype}, want {shape[1:]} of integers"
             )
         if labels.min() < 0 or labels.max() >= shape[0]:
             raise ValueError(f"{self}: got labels {labels.min()} to {labels.max()}, want 0 to {shape[0] - 1}")
         return labels
 
     def forward(self, scores, labels):
-        """-z_label + log sum_j exp z_j, with the largest score taken off all first, which changes nothing but overflow."""
+        """-z_label + log sum_j exp z_j; the largest score is taken off all first, so that nothing overflows."""
         labels = self.check(floating(self, scores, "scores").shape, labels)
         if not np.isfinite(scores).all():
             raise ValueError(f"{self}: got scores that are not finite, want numbers")
@@ -77,9 +77,11 @@ class SquaredError(Loss):
     def check(self, shape, targets):
         """ValueError unless ``targets`` are real numbers of the same ``shape`` as the outputs."""
         targets = np.asarray(targets)
+        if min(shape, default=0) < 1:
+            raise ValueError(f"{self}: got outputs of shape {tuple(shape)}, want (D, N)")
         if targets.shape != tuple(shape) or targets.dtype.kind not in "fiu":
             raise ValueError(
-                f"{self}: got targets of shape {targets.shape} and type {targets.dtype}, want {tuple(shape)} numbers"
+                f"{self}: got targets {targets.shape} of {targets.dtype}, want {tuple(shape)} of numbers"
             )
         return targets
 

@@ -1,9 +1,7 @@
 """A network: layers one after the other."""
 
 import os
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,7 +20,7 @@ class Sequential:
         self.layers = list(layers)
 
     def output_shape(self, input_shape):
-        """The shape that comes out for an input of this shape; ValueError, naming the layer, where two do not fit."""
+        """The shape that comes out for this input shape; ValueError, naming the layer, where it does not fit."""
         shape = tuple(input_shape)
         for i, layer in enumerate(self.layers):
             try:
@@ -41,7 +39,7 @@ class Sequential:
     def backward(self, delta, input_gradient=True):
         """dJ/dx from ``delta`` = dJ/dy: each layer's backward in turn, last to first (S28, Z12).
 
-        With ``input_gradient`` false nothing is computed below the first layer that learns, and None comes back.
+        With ``input_gradient`` false nothing is computed below the first layer that learns; returns None.
         """
         first = (
             0
@@ -92,17 +90,15 @@ class Sequential:
     def load(self, path):
         """Read parameters that ``save`` wrote into this network, keeping its dtypes; returns self.
 
-        The whole file is read and compared with the network first: a torn or foreign file raises ValueError, and
-        nothing has changed.
+        The whole file is read and compared with the network first: a torn or foreign file raises ValueError,
+        and nothing has changed.
         """
         values = read_npz(path)
         wanted = {name: layer.params[key].shape for name, layer, key in self.named()}
         got = {name: value.shape for name, value in values.items()}
-        if got != wanted:
-            names = sorted(name for name in got | wanted if got.get(name) != wanted.get(name))
-            raise ValueError(
-                f"{path}: got { ({name: got.get(name) for name in names}) }, want { ({name: wanted.get(name) for name in names}) }"
-            )
+        if differ := sorted(name for name in got | wanted if got.get(name) != wanted.get(name)):
+            came, want = ({name: shapes.get(name) for name in differ} for shapes in (got, wanted))
+            raise ValueError(f"{path}: got {came}, want {want}")
         if bad := [name for name, value in values.items() if value.dtype.kind != "f"]:
             raise ValueError(f"{path}: {bad} are not floats, want floats")
         for name, layer, key in self.named():
@@ -123,7 +119,10 @@ def read_npz(path):
     """All arrays of an .npz file, by name; ValueError unless the file is whole and holds arrays only."""
     with open(path, "rb") as file:
         try:
-            with np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (BadZipFile, EOFError, KeyError, OSError, ValueError, zlib.error) as error:
-            raise ValueError(f"{path}: not a whole file of parameters ({error})") from None
+            with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except Exception as error:  # zipfile and NumPy raise a dozen kinds for a damaged file
+            raise ValueError(f"{path}: got a torn or foreign file, want one that save wrote") from error
+    if strange := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise ValueError(f"{path}: got {strange} that are no arrays, want one that save wrote")
+    return arrays

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .layers.base import is_number
+
 
 class SGD:
     """theta = theta - lr v, with v = momentum v + dJ/dtheta + weight_decay theta (PyTorch's momentum).
@@ -15,7 +17,7 @@ class SGD:
             ("momentum", momentum, 1),
             ("weight_decay", weight_decay, np.inf),
         ):
-            if isinstance(value, (bool, str)) or not np.isscalar(value) or not 0 <= value < below:
+            if not is_number(value) or not 0 <= value < below:
                 raise ValueError(f"SGD: {name} is {value!r}, want a number from 0, below {below}")
         self.network, self.lr, self.momentum, self.weight_decay = network, lr, momentum, weight_decay
         self.velocity = [np.zeros_like(layer.params[key]) for layer, key in network.parameters()]

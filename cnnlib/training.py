@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from .layers.base import whole
+from .layers.base import floating, whole
+from .losses import SoftmaxCrossEntropy
 
 
 def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=False):
     """Train for some epochs; returns {"loss": mean loss of each epoch, "batch_loss": loss of each step}.
 
-    x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order drawn from
-    ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before the first step.
-    ``progress`` shows a bar (needs tqdm).
+    x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order
+    drawn from ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before the
+    first step. ``progress`` shows a bar (needs tqdm).
     """
     epochs, batch_size = whole("fit", "epochs", epochs, 0), whole("fit", "batch_size", batch_size, 1)
-    t = loss.check(network.output_shape(x.shape), t)
+    t = loss.check(network.output_shape(floating("fit", x).shape), t)
     rng, N = np.random.default_rng(rng), x.shape[-1]
     history = {"loss": [], "batch_loss": []}
     for _ in bar(range(epochs)) if progress else range(epochs):
@@ -35,7 +36,8 @@ def step(network, loss, optimizer, x, t):
 
 def accuracy(network, x, t, batch_size=500):
     """The share of examples whose largest score is the label's; x (..., N), t (N,) integers."""
-    K, N = network.output_shape(x.shape)
+    t = SoftmaxCrossEntropy().check(network.output_shape(floating("accuracy", x).shape), t)
+    N, batch_size = len(t), whole("accuracy", "batch_size", batch_size, 1)
     hits = 0
     for start in range(0, N, batch_size):
         part = slice(start, start + batch_size)

@@ -37,17 +37,16 @@ class Layer:
         """
         named = {"he": np.sqrt(2 / fan_in), "xavier": np.sqrt(2 / (fan_in + fan_out))}
         std = named.get(init) if isinstance(init, str) else init
-        if isinstance(std, (bool, str)) or not np.isscalar(std) or not 0 <= std < np.inf:
-            raise ValueError(
-                f'{type(self).__name__}: init is {init!r}, want "he", "xavier" or a standard deviation'
-            )
+        if not is_number(std) or not 0 <= std < np.inf:
+            wanted = '"he", "xavier" or a standard deviation'
+            raise ValueError(f"{type(self).__name__}: init is {init!r}, want {wanted}")
         self.params["W"] = std * np.random.default_rng(rng).standard_normal(shape)
         if bias:
             self.params["b"] = np.zeros(shape[0])
         self.grads.update({key: np.zeros_like(value) for key, value in self.params.items()})
 
     def expect(self, shape, *wanted):
-        """``shape`` as a tuple, if it has the ``wanted`` axes (a name stands for any size of at least one)."""
+        """``shape`` as a tuple, if it has the ``wanted`` axes; a name stands for any size of at least one."""
         shape = tuple(shape)
         if len(shape) != len(wanted) or any(
             size < 1 if isinstance(want, str) else size != want for size, want in zip(shape, wanted)
@@ -89,6 +88,11 @@ def floating(who, x, name="x"):
 
 def whole(who, name, value, least):
     """value as an int, if it is a whole number of at least ``least``; ValueError otherwise."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{who}: {name} is {value!r}, want a whole number, at least {least}")
     return int(value)
+
+
+def is_number(value):
+    """Whether value is one real number."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

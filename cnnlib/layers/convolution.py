@@ -49,7 +49,9 @@ class Window(Layer):
     def sizes(self, default_stride):
         """Kernel, stride and padding as in the call; stride and padding only where they are not the default."""
         shown = {"stride": (self.stride, default_stride), "padding": (self.padding, (0, 0))}
-        rest = "".join(f", {name}={self.short(got)}" for name, (got, default) in shown.items() if got != default)
+        rest = "".join(
+            f", {name}={self.short(got)}" for name, (got, default) in shown.items() if got != default
+        )
         return self.short(self.kernel) + rest
 
     def short(self, pair):

@@ -58,7 +58,8 @@ class Flatten(Layer):
 
     def forward(self, x):
         """The same numbers in one column an example."""
-        return self.keep(x.reshape(self.check(x)), x.shape)
+        shape = self.check(x)
+        return self.keep(x.reshape(shape), x.shape)
 
     def backward(self, delta):
         """The same numbers back in the input's shape."""
