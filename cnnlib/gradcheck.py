@@ -64,8 +64,8 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
 
     The scalar is J = sum(delta * forward(x)), so that dJ/dy = ``delta``, a random one where none is given
     (``rng``: a Generator or a seed, 0 by default). x and the parameters are float64 and come back unchanged;
-    ``grads`` hold what backward computed. An error is relative to the largest element of its gradient, or to the
-    round-off of the difference quotient where the gradient is smaller than that. Stay away from kinks (a
+    ``grads`` hold what backward computed. An error is relative to the largest element of its gradient, or to
+    the round-off of the difference quotient where the gradient is smaller than that. Stay away from kinks (a
     ReLU's zero, a pooling tie): there no derivative exists, and the two may differ.
 
     Returns a report: ``.ok``, ``.errors[name]``, and a text.

@@ -50,7 +50,7 @@ class SoftmaxCrossEntropy(Loss):
         return labels
 
     def forward(self, scores, labels):
-        """-z_label + log sum_j exp z_j; the largest score is taken off all first, so that nothing overflows."""
+        """-z_label + log sum_j exp z_j, the largest score taken off all first so that nothing overflows."""
         labels = self.check(floating(self, scores, "scores").shape, labels)
         if not np.isfinite(scores).all():
             raise ValueError(f"{self}: got scores that are not finite, want numbers")

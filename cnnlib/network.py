@@ -20,7 +20,7 @@ class Sequential:
         self.layers = list(layers)
 
     def output_shape(self, input_shape):
-        """The shape that comes out for this input shape; ValueError, naming the layer, where it does not fit."""
+        """The shape that comes out for this input shape; ValueError, naming the layer, if it does not fit."""
         shape = tuple(input_shape)
         for i, layer in enumerate(self.layers):
             try:

@@ -10,8 +10,8 @@ def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=Fal
     """Train for some epochs; returns {"loss": mean loss of each epoch, "batch_loss": loss of each step}.
 
     x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order
-    drawn from ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before the
-    first step. ``progress`` shows a bar (needs tqdm).
+    drawn from ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before
+    the first step. ``progress`` shows a bar (needs tqdm).
     """
     epochs, batch_size = whole("fit", "epochs", epochs, 0), whole("fit", "batch_size", batch_size, 1)
     t = loss.check(network.output_shape(floating("fit", x).shape), t)

@@ -47,7 +47,7 @@ class Window(Layer):
         )
 
     def sizes(self, default_stride):
-        """Kernel, stride and padding as in the call; stride and padding only where they are not the default."""
+        """Kernel, stride and padding as in the call, the last two where they are not the default."""
         shown = {"stride": (self.stride, default_stride), "padding": (self.padding, (0, 0))}
         rest = "".join(
             f", {name}={self.short(got)}" for name, (got, default) in shown.items() if got != default
@@ -104,56 +104,76 @@ class Conv2d(Window):
         return self.out_channels, *self.window_shape(input_shape, self.in_channels), input_shape[-1]
 
     def forward(self, x):
-        """A row of outputs at a time: W as (C_out, C_in KH KW) times the windows of that row as columns."""
+        """A row of outputs at a time: y_i = W strip_i + b. A strip holds the windows of a row as columns."""
         shape = self.check(x)
-        images, W = self.pad(x), self.params["W"].reshape(self.out_channels, -1)
-        OH, OW = self.grid(images)
-        y = np.empty((len(W), OH, OW * x.shape[-1]), np.result_type(W, x))
-        for i, strip in enumerate(self.strips(images)):
-            y[:, i] = W @ columns(strip)
+        rows, W = self.unroll(x), self.matrix()
+        strips = self.strips(rows)
+        y = np.empty((len(W), len(strips), rows.shape[-1]), np.result_type(W, x))
+        for i, strip in enumerate(strips):
+            y[:, i] = W @ strip.reshape(W.shape[1], -1)
         if "b" in self.params:
             y += self.params["b"][:, None, None]
-        return self.keep(y.reshape(shape), x.shape, images)
+        return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta, input_gradient=True):
-        """Row by row, dW += delta columns^T and dcolumns = W^T delta, added where the columns were read; db = sum delta.
+        """dW = sum over rows of delta_i strip_i^T; db = delta summed; dstrip_i += W^T delta_i.
 
-        delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight gradient
-        sums over the positions that share it (K12, S22), the bias gradient over positions and examples. dx is the full
-        convolution with the turned kernel (Q22, S23), each delta scattered over its window instead of gathered.
+        delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
+        gradient sums over the positions that share it (K12, S22), the bias gradient over positions and
+        examples. Strips overlap, so each delta is added wherever its window read: the full convolution with
+        the turned kernel (Q22, S23), scattered instead of gathered.
         """
-        shape, images = self.recall(delta)
-        W = self.params["W"].reshape(self.out_channels, -1)
-        OH, OW = self.grid(images)
-        delta = delta.reshape(len(W), OH, -1)
-        dW, dx = np.zeros(W.T.shape, delta.dtype), np.zeros_like(images, delta.dtype)
-        for i, (strip, dstrip) in enumerate(zip(self.strips(images), self.strips(dx))):
-            dW += columns(strip) @ delta[:, i].T
-            if input_gradient:
-                dcolumns = (W.T @ delta[:, i]).reshape(len(images), *self.kernel, OW, -1)
-                for v, place in enumerate(dstrip):
-                    place += dcolumns[:, :, v]
-        self.grads["W"] = dW.T.reshape(self.params["W"].shape)
+        shape, rows = self.recall(delta)
+        W, KH = self.matrix(), self.kernel[0]
+        delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
+        dW = sum(strip.reshape(W.shape[1], -1) @ d.T for strip, d in zip(self.strips(rows), delta))
+        self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
-            self.grads["b"] = delta.sum(axis=(1, 2))
-        return self.unpad(dx).reshape(shape) if input_gradient else None
+            self.grads["b"] = delta.sum(axis=(0, 2))
+        if input_gradient:
+            drows = np.zeros_like(rows, delta.dtype)
+            for dstrip, d in zip(self.strips(drows), delta):
+                dstrip += W.T.reshape(KH, -1, len(W)) @ d
+            return self.roll(drows, shape)
 
-    def strips(self, images):
-        """A row of outputs sees a strip of KH rows: for each, the KW views (C, KH, OW, N), one for each column v of W."""
-        (KH, KW), (sh, sw) = self.kernel, self.stride
-        OH, OW = self.grid(images)
-        for i in range(OH):
-            strip = images[:, sh * i : sh * i + KH]
-            yield [strip[:, :, v : v + sw * OW : sw] for v in range(KW)]
+    def matrix(self):
+        """W as (C_out, KH C_in KW), its columns in the order in which a strip holds a window."""
+        W = self.params["W"].reshape(self.out_channels, self.in_channels, *self.kernel)
+        return W.swapaxes(1, 2).reshape(self.out_channels, -1)
+
+    def kernels(self, matrix):
+        """The transpose of ``matrix``: (C_out, KH C_in KW) back in the shape of W."""
+        W = matrix.reshape(self.out_channels, self.kernel[0], self.in_channels, self.kernel[1])
+        return W.swapaxes(1, 2).reshape(self.params["W"].shape)
+
+    def unroll(self, x):
+        """im2col along the width only, x (C, H, W, N) -> (H, C KW, OW N): KW copies of x instead of KH KW."""
+        places = self.places(self.pad(x))
+        H, C, OW, N = places[0].shape
+        return np.stack(places, axis=2).reshape(H, C * len(places), OW * N)
+
+    def roll(self, drows, shape):
+        """The transpose of ``unroll``: each number is added where it was read. Returns dx of this shape."""
+        dx = self.pad(np.zeros(shape, drows.dtype))
+        places = self.places(dx)
+        H, C, OW, N = places[0].shape
+        drows = drows.reshape(H, C, len(places), OW, N)
+        for v, place in enumerate(places):
+            place += drows[:, :, v]
+        return self.unpad(dx).reshape(shape)
+
+    def places(self, images):
+        """For each column v of the kernel: the view (H, C, OW, N) of what it meets in each row of the images."""
+        KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images)[1]
+        return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
+
+    def strips(self, rows):
+        """For each row of outputs: the view (KH, C KW, OW N) of the rows that its windows see."""
+        KH, sh = self.kernel[0], self.stride[0]
+        return [rows[i : i + KH] for i in range(0, len(rows) - KH + 1, sh)]
 
     def __repr__(self):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes((1, 1))})"
-
-
-def columns(strip):
-    """The windows of one row of outputs as columns (C KH KW, OW N), rows in the order of W: im2col, while it fits the cache."""
-    C, KH, OW, N = strip[0].shape
-    return np.stack(strip, axis=2).reshape(C * KH * len(strip), OW * N)
 
 
 class Conv1d(Conv2d):

@@ -25,7 +25,7 @@ class Pool(Window):
         return f"{type(self).__name__}({self.sizes(self.kernel)})"
 
     def taps(self, images):
-        """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what every window has there."""
+        """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what stands there."""
         (KH, KW), (sh, sw) = self.kernel, self.stride
         OH, OW = self.grid(images)
         for u in range(KH):
@@ -36,8 +36,8 @@ class Pool(Window):
 class MaxPool2d(Pool):
     """The largest number of each window (S20, Q18). Padding is -inf, so that it never wins.
 
-    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. A tie goes to the first maximum
-    in row-major order; NaN in a window makes its output NaN.
+    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. A tie goes to the first
+    maximum in row-major order; NaN in a window makes its output NaN.
     """
 
     def forward(self, x):
@@ -48,7 +48,7 @@ class MaxPool2d(Pool):
         return self.keep(y.reshape(shape), x.shape, images, y)
 
     def backward(self, delta):
-        """Each delta goes to the first place that held its window's maximum (K10, Q19); windows that overlap add.
+        """Each delta goes to the first place that held its window's maximum (K10, Q19); overlaps add.
 
         delta (C, OH, OW, N) -> dx (C, H, W, N).
         """
