@@ -163,7 +163,7 @@ class Conv2d(Window):
         return self.unpad(dx).reshape(shape)
 
     def places(self, images):
-        """For each column v of the kernel: the view (H, C, OW, N) of what it meets in each row of the images."""
+        """For each column v of the kernel: the view (H, C, OW, N) of what it meets in each row."""
         KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images)[1]
         return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
 
