@@ -1,0 +1,316 @@
+"""The book as a reader gets it: built for real, every page looked at, and proof that a broken one is noticed."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import gate
+import nbformat.v4 as v4
+import pages
+import pytest
+from nbformat import from_dict
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+
+
+def jupyter_book(*arguments):
+    """(exit status, everything printed) of the program that a reader types."""
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
+    done = subprocess.run(
+        [program, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONUTF8": "1"},
+    )
+    return done.returncode, gate.clean(done.stdout)
+
+
+def source(root, listed):
+    """The notebook or Markdown page that _toc.yml names, as a notebook."""
+    if (path := root / f"{listed}.ipynb").is_file():
+        return gate.read(path)
+    return v4.new_notebook(cells=[v4.new_markdown_cell((root / f"{listed}.md").read_text(encoding="utf-8"))])
+
+
+# The real book.
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """(folder of the site, exit status, what was printed) of a build of this checkout from nothing."""
+    folder = tmp_path_factory.mktemp("book")
+    status, said = jupyter_book("build", "-W", "-n", "--keep-going", "--all", "--path-output", folder, ROOT)
+    return folder / "_build" / "html", status, said
+
+
+def test_the_book_builds_without_a_warning(built):
+    _, status, said = built
+    assert status == 0 and "WARNING" not in said and "ERROR" not in said, said
+
+
+def test_the_first_page_leads_to_the_book(built):
+    assert f"url={LISTED[0]}.html" in (built[0] / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("listed", LISTED)
+def test_the_page_shows_what_its_notebook_stores(built, listed):
+    assert pages.page_problems(built[0] / f"{listed}.html", source(ROOT, listed)) == []
+
+
+@pytest.mark.parametrize("other", ["search.html", "index.html"])
+def test_no_other_page_loads_from_elsewhere(built, other):
+    assert pages.loads(built[0] / other) == []
+
+
+def test_no_link_leads_nowhere(built):
+    assert pages.site_problems(built[0]) == []
+
+
+def test_mathjax_stands_in_the_book(built):
+    assert (built[0] / "_static" / "tex-svg-full.js").stat().st_size > 1_000_000
+
+
+# A small book with the real configuration, whole and broken.
+
+INTRO = """# Start with $x$
+
+See [](part.ipynb), {eq}`eq-z` and {ref}`the place <place>`.
+
+```{admonition} A *solution* with $a_1$
+:class: dropdown
+Then $b < c$ & more.
+```"""
+PART = """# A part
+
+(place)=
+## A place
+
+$$
+z = W a + b
+$$ (eq-z)
+
+\\begin{align}p &= q \\\\ r &= s\\end{align}
+
+```{math}
+:label: eq-y
+y = z
+```
+
+`$not$ a formula`
+
+| $u$ | 1 |
+|-----|---|
+| 2   | 3 |"""
+HTML = '<div><svg role="img" aria-label="a line" viewBox="0 0 9 9"><path d="M0 0L9 9"/></svg></div>'
+PICTURE = v4.new_output("display_data", {"image/png": PNG})
+LAST = v4.new_output("execute_result", {"text/plain": "array([3.])"}, execution_count=4)
+OUTPUTS = [
+    v4.new_output("stream", name="stdout", text="first  line\nsecond line\n"),
+    v4.new_output("display_data", {"text/html": HTML, "text/plain": "a line"}),
+    v4.new_output("execute_result", {"text/plain": "array([1., 2.])"}, execution_count=1),
+]
+
+
+def small_book(folder):
+    """A book of two notebooks in `folder`, with the configuration of the real one."""
+    shutil.copy(ROOT / "_config.yml", folder)
+    shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/intro\nchapters:\n- file: book/part\n", encoding="utf-8"
+    )
+    for stray in (
+        ".pytest_cache",
+        ".venv",
+        "node_modules",
+        "elsewhere",
+        "book/.ipynb_checkpoints",
+        "book/unlisted",
+    ):
+        (folder / stray).mkdir(parents=True)
+        (folder / stray / "README.md").write_text("# Not a page\n\n[](nowhere.md)\n", encoding="utf-8")
+    described = {"mystnb": {"image": {"alt": "a dot"}}}
+    write(folder, "intro", v4.new_markdown_cell(INTRO), v4.new_code_cell("1", outputs=OUTPUTS[:1]))
+    write(
+        folder,
+        "part",
+        v4.new_markdown_cell(PART),
+        v4.new_code_cell("2", outputs=OUTPUTS),
+        v4.new_code_cell("3", outputs=[PICTURE], metadata=described),
+        v4.new_code_cell("4", outputs=OUTPUTS[:1], metadata={"tags": ["remove-output"]}),
+        v4.new_code_cell("5", outputs=[LAST], metadata={"tags": ["hide-cell"]}),
+    )
+    return folder
+
+
+def write(folder, name, *cells):
+    notebook = v4.new_notebook(cells=list(cells), metadata=gate.METADATA)
+    (folder / "book" / f"{name}.ipynb").write_text(v4.writes(notebook), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small book, built as the README says."""
+    folder = small_book(tmp_path_factory.mktemp("small"))
+    status, said = jupyter_book("build", folder)
+    assert status == 0, said
+    return folder
+
+
+@pytest.mark.parametrize("name", ["book/intro", "book/part"])
+def test_a_sound_small_book_passes(small, name):
+    site = small / "_build" / "html"
+    assert pages.page_problems(site / f"{name}.html", source(small, name)) == []
+    assert pages.site_problems(site) == []
+
+
+def test_only_listed_pages_are_built(small):
+    site = small / "_build" / "html"
+    built = {
+        path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts
+    }
+    assert built == {"book/intro.html", "book/part.html", "index.html", "search.html"}
+
+
+# What is written into a page, and the warning that it must give.
+BREAKS = {
+    "{eq}`no-equation`": "equation not found: no-equation",
+    "[](no-page.ipynb)": "target not found: 'no-page.ipynb'",
+    "{ref}`no-section`": "undefined label: 'no-section'",
+    "(place)=\n## Again": "duplicate label place",
+    "```{no-directive}\n```": "Unknown directive type: 'no-directive'",
+}
+
+
+def test_a_broken_page_fails_the_build_each_time(tmp_path):
+    cells = [v4.new_markdown_cell(text) for text in [INTRO, *BREAKS]]
+    warning = v4.new_output("stream", name="stderr", text="Deprecated\n")
+    write(small_book(tmp_path), "intro", *cells, v4.new_code_cell("1", outputs=[warning]))
+    for _ in range(2):  # Sphinx reads an unchanged page once, and would be silent about it the second time
+        status, said = jupyter_book("build", tmp_path)
+        assert status != 0
+        warnings = "\n".join(line for line in said.splitlines() if "WARNING" in line)
+        for reported in [*BREAKS.values(), "stderr was found in the cell outputs"]:
+            assert reported in warnings, said
+
+
+def test_a_page_that_is_listed_and_not_there_fails_the_build(tmp_path):
+    (small_book(tmp_path) / "book" / "part.ipynb").unlink()
+    status, said = jupyter_book("build", tmp_path)
+    assert status != 0 and "book/part" in said
+
+
+def test_a_build_without_mathjax_fails_and_says_what_to_do(small):
+    extension = (small / "tools" / "book_extension.py").read_text(encoding="utf-8")
+    assert extension.count("tex-svg-full.js") == 1
+    copy = small.with_name("without_mathjax")
+    shutil.copytree(small, copy, ignore=shutil.ignore_patterns("_build"))
+    (copy / "tools" / "book_extension.py").write_text(
+        extension.replace("tex-svg-full.js", "no-such-file.js"), encoding="utf-8"
+    )
+    status, said = jupyter_book("build", copy)
+    assert status != 0 and "no-such-file.js is missing: run pip install -r requirements.txt" in said
+
+
+# Each defect of a page is reported.
+
+SVG = '<svg viewBox="0 0 1 1"></svg>'
+DEFECTS = {
+    "no title": (("<h1>A part", "<h1>Another"), "wanted one h1"),
+    "two titles": (("</article>", "<h1>A part</h1></article>"), "wanted one h1"),
+    "display formula": (("z = W a + b", "z = W a"), "formula missing: z=Wa+b"),
+    "aligned formula": (("p &amp;= q", "p"), "formula missing"),
+    "formula in a table": (("\\(u\\)", "u"), "formula missing: u"),
+    "printed text": (("second line", "line"), "code cell 1: its text/plain output"),
+    "collapsed output": (("array([3.])", "array([1., 2.])"), "code cell 4: its text/plain output"),
+    "drawing": (("M0 0L9 9", "M0 0L9 8"), "code cell 1: its text/html output"),
+    "picture": (('alt="a dot"', ""), "a picture without alternative text"),
+    "file name as alternative text": (
+        ('alt="a dot"', 'alt="_images/"'),
+        "a picture without alternative text",
+    ),
+    "unnamed drawing": (("</article>", f"{SVG}</article>"), "a drawing without alternative text"),
+    "script": (("</article>", '</article><script src="//x.org/a.js"></script>'), "elsewhere: //x.org"),
+    "style": (
+        ("</head>", '<link rel="stylesheet" href="https://x.org/a.css"></head>'),
+        "elsewhere: https://x",
+    ),
+    "image": (("</article>", '<img alt="a" src="http://x.org/a"></article>'), "elsewhere: http://x.org"),
+    "frame": (("</article>", '<iframe src="https://x.org"></iframe></article>'), "elsewhere: https://x.org"),
+    "in a script": (
+        ("</head>", "<script>import('https://x.org/a.js')</script></head>"),
+        "elsewhere: https://x",
+    ),
+    "background": (("</article>", '<p style="background:url(https://x.org/a)"></article>'), "elsewhere"),
+    "service": (("</article>", '<a title="Launch it" href="#">run</a></article>'), "a button for a service"),
+    "size": (("</article>", "<p>" + "x" * pages.MAX_BYTES + "</article>"), "bytes, more than"),
+    "no article": (("<article", "<div"), "no article"),
+}
+
+
+def copied(small, folder, *without):
+    return shutil.copytree(
+        small / "_build" / "html", folder / "html", ignore=shutil.ignore_patterns(*without)
+    )
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_of_a_page_is_reported(small, tmp_path, name):
+    (old, new), reported = DEFECTS[name]
+    page = copied(small, tmp_path, "_static") / "book" / "part.html"
+    html = page.read_text(encoding="utf-8")
+    at = html.find(old, html.index("<article"))  # the theme repeats the title before the article
+    at = html.index(old) if at < 0 else at
+    page.write_text(html[:at] + new + html[at + len(old) :], encoding="utf-8")
+    found = pages.page_problems(page, source(small, "book/part"))
+    assert any(reported in problem for problem in found), found
+
+
+def test_a_changed_picture_is_reported(small, tmp_path):
+    site = copied(small, tmp_path, "_static")
+    (picture,) = (site / "_images").glob("*.png")
+    picture.write_bytes(picture.read_bytes()[:-1])
+    (problem,) = pages.page_problems(site / "book" / "part.html", source(small, "book/part"))
+    assert "code cell 2: its image/png output" in problem
+
+
+def test_outputs_in_another_order_are_reported(small):
+    notebook = source(small, "book/part")
+    notebook.cells[1].outputs.reverse()
+    found = pages.page_problems(small / "_build" / "html" / "book" / "part.html", from_dict(notebook))
+    assert found == ["code cell 1: its text/plain output is missing or out of order"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "reported"),
+    [
+        ("book/part.html", '<a href="gone.html">x</a>', "book/part.html: gone.html leads nowhere"),
+        (
+            "search.html",
+            '<a href="book/part.html#gone">x</a>',
+            "search.html: book/part.html#gone has no such place",
+        ),
+        ("book/intro.html", '<a href="#gone">x</a>', "book/intro.html: #gone has no such place"),
+        (
+            "book/intro.html",
+            '<script src="../gone.js"></script>',
+            "book/intro.html: ../gone.js leads nowhere",
+        ),
+        ("book/intro.html", '<a href="../book/">x</a>', "book/intro.html: ../book/ leads nowhere"),
+        ("_static/book.css", "p {background: url(//x.org/a.png)}", "_static/book.css loads from elsewhere"),
+        ("_static/book.css", '@import "https://x.org/a.css";', "_static/book.css loads from elsewhere"),
+    ],
+)
+def test_a_broken_link_is_reported(small, tmp_path, page, text, reported):
+    site = copied(small, tmp_path)
+    with open(site / page, "a", encoding="utf-8") as file:
+        file.write(text)
+    (problem,) = pages.site_problems(site)
+    assert problem.startswith(reported)
