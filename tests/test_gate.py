@@ -1,0 +1,283 @@
+"""The gate lets no corrupted notebook pass: the stored outputs of every chapter are corrupted in every way
+that corruptions.py names, one at a time, and compared with those of one run."""
+
+import copy
+import functools
+from pathlib import Path
+
+import gate
+import notebooks
+import numpy as np
+import pytest
+from corruptions import (
+    ERROR,
+    NOTEBOOK,
+    SHOWN,
+    STDERR,
+    STDOUT,
+    VIEW,
+    changed,
+    corruptions,
+    encoded,
+    fewest,
+    shown,
+)
+from nbformat import from_dict, v4
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = [path for path in gate.pages(ROOT) if path.suffix == ".ipynb"]
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="session")
+def executed():
+    """notebooks.execute, which runs each notebook once however many tests ask."""
+    return functools.cache(notebooks.execute)
+
+
+def test_there_are_chapters():
+    assert CHAPTERS
+
+
+def test_the_table_of_contents_lists_every_page_once():
+    assert gate.toc_problems(ROOT) == []
+
+
+@each_chapter
+def test_a_run_gives_every_byte_of(path, executed):
+    notebooks.verify(path, executed(path))
+
+
+def corrupt_everything(stored, fresh):
+    """Corrupts the notebook `stored` in every way; returns in how many. Fails where the gate lets one
+    pass."""
+    assert gate.structure(stored) == []
+    for name, change in NOTEBOOK.items():
+        assert gate.structure(changed(stored, change)), name
+    # Around a corrupted cell the others stand without their outputs, which are long and were judged above.
+    rest = changed(
+        stored, lambda notebook: [cell.update(outputs=[]) for cell in notebook.cells if "outputs" in cell]
+    )
+    tried = 0
+    for k, (label, cell) in enumerate(zip(gate.labels(stored), stored.cells)):
+        if cell.cell_type != "code":
+            continue
+        whole = copy.copy(rest)
+        whole["cells"] = [*rest.cells[:k], cell, *rest.cells[k + 1 :]]
+        assert gate.compare(cell.outputs, fresh.cells[k].outputs) == gate.structure(whole) == []
+        before = tried
+        for name, always, corrupted in corruptions(cell):
+            if corrupted == cell:
+                assert not always, f"{label}, {name}: changes nothing"
+                continue
+            tried += 1
+            whole["cells"][k] = corrupted
+            problems = gate.compare(corrupted["outputs"], fresh.cells[k].outputs) or gate.structure(whole)
+            assert problems, f"{label}, {name}: passes the gate"
+        assert tried - before >= fewest(cell), label
+    return tried
+
+
+@each_chapter
+def test_no_corruption_of_a_chapter_passes(path, executed):
+    tried = corrupt_everything(gate.read(path), executed(path))
+    print(f"{path.stem}: {tried} corruptions, all caught")
+
+
+EVERY_MIME = """
+print('loss', 0.25)
+print('accuracy', -0.9)
+# %%
+from IPython.display import display
+
+print('before')
+display({'text/plain': '2', 'text/html': '<b>2</b>'}, raw=True)
+print('after')
+{'text/plain': 1}
+# %%
+display({'text/latex': '$x_1$', 'text/markdown': '*1*', 'text/plain': '1'}, raw=True)
+# %%
+display({'application/json': {'a': [1, 2.5, True, None]}, 'text/plain': '1'}, raw=True)
+# %%
+display({'application/javascript': 'f(1)', 'text/plain': '1'}, raw=True)
+# %%
+display({'image/svg+xml': '<svg><path d="M 1 2 L 3.5 4"/></svg>', 'text/plain': '1'}, raw=True)
+# %%
+import io
+from PIL import Image
+
+for kind in 'png', 'jpeg':
+    file = io.BytesIO()
+    Image.linear_gradient('L').convert('RGB').save(file, kind)
+    display({f'image/{kind}': file.getvalue(), 'text/plain': kind}, raw=True, metadata={'width': 9})
+# %%
+import matplotlib.pyplot as plt
+
+plt.plot([1, 3, 2])
+plt.show()
+# %%
+import ipywidgets
+
+ipywidgets.IntSlider()
+# %%
+x = 1
+""".split("# %%")
+
+
+def test_no_corruption_of_any_mime_type_passes(tmp_path):
+    path = tmp_path / "every_mime.ipynb"
+    cells = [v4.new_markdown_cell("# Every mime type"), *map(v4.new_code_cell, EVERY_MIME)]
+    path.write_text(v4.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
+    notebooks.run(path)
+    stored = gate.read(path)
+    mimes = {m for cell in stored.cells for output in cell.get("outputs", []) for m in output.get("data", {})}
+    images = {"image/jpeg", "image/png", "image/svg+xml"}
+    texts = {"text/html", "text/latex", "text/markdown", "text/plain"}
+    assert mimes == images | texts | {"application/json", "application/javascript"}
+    assert corrupt_everything(stored, notebooks.execute(path)) > 400
+
+
+# compare, where the tables above cannot lead.
+
+
+def test_fresh_outputs_are_normalised_and_stored_ones_are_not():
+    pieces = [STDOUT | {"text": "\x1b[31m1"}, STDOUT | {"text": "\x1b[0m\r\n2\n"}]
+    assert gate.compare([STDOUT | {"text": "1\n2\n"}], pieces) == []
+    assert gate.compare(pieces, pieces)
+    view = shown(text_plain="1", **{gate.WIDGET_VIEW: VIEW})
+    assert gate.compare(shown(text_plain="1"), view) == []
+    assert gate.compare(view, view)
+
+
+def test_the_order_of_streams_and_displays_counts():
+    error = from_dict({"output_type": "stream", "name": "stderr", "text": "1\n"})
+    assert gate.compare([STDOUT, error], [error, STDOUT])
+    assert gate.compare([STDOUT | {"text": "1\n"}], [error])
+    assert gate.compare([STDOUT, *shown(text_plain="1")], [*shown(text_plain="1"), STDOUT])
+
+
+@pytest.mark.parametrize("field", ["ename", "evalue", "traceback"])
+def test_errors_are_compared(field):
+    fresh = changed(ERROR, lambda error: error.update(traceback=["\x1b[31m1"]))
+    assert gate.compare([ERROR], [fresh]) == []
+    assert gate.compare([ERROR | {field: ["2"] if field == "traceback" else "2"}], [fresh])
+
+
+def test_json_values_that_python_takes_for_equal_differ():
+    for old, new in [(1, True), (1, 1.0), ([1], [True]), ({"a": 0}, {"a": False})]:
+        assert gate.compare(shown(application_json=old), shown(application_json=new))
+
+
+def test_a_picture_may_differ_by_the_tolerance_and_no_more():
+    pixels = np.full((40, 60, 3), 100, np.uint8)
+    near, far = pixels + np.uint8(gate.PNG_TOLERANCE), pixels.copy()
+    far[20, 30, 1] += gate.PNG_TOLERANCE + 1
+    stored = shown(image_png=encoded(pixels))
+    assert gate.compare(stored, shown(image_png=encoded(near))) == []
+    assert "1 pixels differ, by up to 3 of 255" in gate.compare(stored, shown(image_png=encoded(far)))[0]
+    assert gate.compare(stored, shown(image_png=encoded(pixels) + "\n")) == []
+
+
+# structure, sources and the table of contents: each rule by the words of its message.
+
+REFUSED_SOURCES = {
+    "from ipywidgets import interact": "interact needs a kernel",
+    "widgets.Output()": "Output needs",
+    "IPython.display.clear_output()": "clear_output changes an output",
+    "display(1, display_id=True)": "display_id changes",
+    "animation.to_jshtml()": "to_jshtml differs",
+    "from tqdm.auto import trange": "tqdm changes",
+    "get_ipython().system('ls')": "get_ipython gives",
+    "%pip install x": "not plain Python",
+    "x = !ls": "not plain Python",
+    "%%time\nx = 1": "not plain Python",
+    "x?": "not plain Python",
+    "# NBVAL_SKIP\nx": "NBVAL_SKIP turns validation off",
+    "x  # PYTEST_VALIDATE_IGNORE_OUTPUT": "turns validation off",
+    "  ": "nothing to execute",
+}
+
+
+@pytest.mark.parametrize(("source", "message"), REFUSED_SOURCES.items())
+def test_refused_sources(source, message):
+    assert message in "\n".join(gate.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])))
+
+
+def test_words_in_strings_and_comments_are_not_refused():
+    source = "x = 1  # weights interact, Output(1)\nprint('clear_output', x != 1)"
+    assert gate.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])) == []
+
+
+REFUSED_TEXTS = {
+    "<A object at 0x7f01509a7390>": "a memory address",
+    "0x7f01509a7390": "a memory address",
+    "0.30000000000000004": "a float in full precision",
+    "1.2246467991473532e-16": "a float in full precision",
+    "10%\r20%": "a control character",
+    "1\b2": "a control character",
+    "/home/me/x.py": "a path of one machine",
+    r"C:\Users\me": "a path of one machine",
+    "": "empty",
+    "[<matplotlib.lines.Line2D>]": "the name of a plot object",
+    "<Figure size 640x480 with 1 Axes>": "the name of a plot object",
+    "Text(0.5, 1.0, 'title')": "the name of a plot object",
+}
+
+
+REFUSED_OUTPUTS = {
+    "a stored error stops Run All: ValueError: 1": [ERROR],
+    "a warning or other text on stderr: 'Warning: 1\\n'": [STDERR],
+    "a stored widget view": shown(**{gate.WIDGET_VIEW: VIEW}),
+    "outputs are not as tools/notebooks.py writes them": [STDOUT, STDOUT],
+    "execution count 2 in cell [1]": [SHOWN | {"output_type": "execute_result", "execution_count": 2}],
+}
+
+
+def structure_of(outputs):
+    cell = v4.new_code_cell("x", execution_count=1, outputs=from_dict(outputs))
+    return gate.structure(v4.new_notebook(cells=[cell], metadata=gate.METADATA))
+
+
+@pytest.mark.parametrize(("message", "outputs"), REFUSED_OUTPUTS.items())
+def test_refused_outputs(message, outputs):
+    assert structure_of([STDOUT]) == structure_of([SHOWN]) == []
+    assert message in "\n".join(structure_of(outputs))
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED_TEXTS.items())
+def test_refused_texts(text, message):
+    assert message in "\n".join(structure_of(shown(text_plain=text)))
+    assert structure_of(shown(text_plain="0.123456, 0x1f, 1e-16, Figure")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "not JSON"), ("[]", "got None"), ('{"nbformat": 3}', "got (3, None)"), ("{}", "got (None, None)")],
+)
+def test_a_file_that_is_no_notebook_is_named(tmp_path, text, message):
+    path = tmp_path / "x.ipynb"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="x.ipynb") as raised:
+        gate.read(path)
+    assert message in str(raised.value)
+
+
+def test_toc_problems(tmp_path):
+    (tmp_path / "book/sub/.ipynb_checkpoints").mkdir(parents=True)
+    toc = tmp_path / "_toc.yml"
+    toc.write_text(
+        "root: book/a\nparts:\n- chapters:\n  - file: book/sub/b.ipynb\n    sections:\n    - file: book/c\n"
+    )
+    for name in ("a.ipynb", "sub/b.ipynb", "c.md", "sub/.ipynb_checkpoints/x.ipynb"):
+        (tmp_path / "book" / name).touch()
+    assert gate.toc_problems(tmp_path) == []
+    (tmp_path / "book/sub/new.ipynb").touch()
+    (tmp_path / "book/a.ipynb").unlink()
+    (tmp_path / "book/c.md").write_text("```{code-cell}\n1\n```")
+    toc.write_text(toc.read_text() + "  - file: book/c\n")
+    assert gate.toc_problems(tmp_path) == [
+        "book/sub/new.ipynb is not in _toc.yml",
+        "_toc.yml lists book/a, which is not there",
+        "_toc.yml lists book/c 2 times",
+        "book/c.md has code cells: make it a notebook",
+    ]

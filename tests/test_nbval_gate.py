@@ -1,0 +1,173 @@
+"""The gate, end to end: `pytest` itself, with this project's settings, on a small project of corrupted
+notebooks."""
+
+import base64
+import copy
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gate
+import nbval_gate
+import notebooks
+import pytest
+from nbformat import v4
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = "print('loss', 0.25)"
+PICTURE = "from PIL import Image\n\nImage.new('RGB', (60, 40), 'white')"
+HTML = "from IPython.display import HTML, display\n\ndisplay(HTML('<b>0.25</b>'))"
+SEVERAL = "print('first')\ndisplay(1)\nprint('last')"
+
+
+def repaint(cell):
+    """Makes one pixel of the white picture slightly grey."""
+    picture = Image.new("RGB", (60, 40), "white")
+    picture.putpixel((30, 20), (240, 240, 240))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    cell.outputs[0].data["image/png"] = base64.b64encode(file.getvalue()).decode()
+
+
+def mistake(cell):
+    cell.outputs[0].text = "loss 0.26\n"
+
+
+def mistake_with_tag(tag):
+    def change(cell):
+        mistake(cell)
+        cell.metadata["tags"] = [tag]
+
+    return change
+
+
+def mistake_with_comment(cell):
+    mistake(cell)
+    cell.source = f"# NBVAL_IGNORE_OUTPUT\n{cell.source}"
+
+
+# The cells of one notebook, each with what is done to its stored form. Those fail to which something is done.
+CELLS = [
+    (TEXT, None),
+    (PICTURE, None),
+    (HTML, None),
+    (SEVERAL, None),
+    (TEXT, mistake),
+    (TEXT, mistake_with_tag("nbval-skip")),
+    (TEXT, mistake_with_tag("raises-exception")),
+    (TEXT, mistake_with_comment),
+    (TEXT, lambda cell: cell.update(outputs=[], execution_count=None)),
+    (PICTURE, repaint),
+    (PICTURE, lambda cell: cell.outputs[0].data.pop("image/png")),
+    (HTML, lambda cell: cell.outputs[0].data.update({"text/html": "<b>0.26</b>"})),
+    (HTML, lambda cell: cell.outputs[0].update(metadata={"isolated": True})),
+    (HTML, lambda cell: cell.outputs[0].update(output_type="execute_result", execution_count=1)),
+    (SEVERAL, lambda cell: cell.outputs.reverse()),
+]
+NAMES = [f"Cell {i}" for i in range(len(CELLS))]
+# Notebooks of the first cell alone, all of whose outputs are right; their structure fails.
+MISSHAPEN = {
+    "out_of_order": lambda notebook: notebook.cells[1].update(execution_count=2),
+    "widget_state": lambda notebook: notebook.metadata.update(widgets={}),
+    "unlisted": lambda notebook: None,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project with this one's settings and tools, and a book of a good and some corrupted notebooks."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "tests").mkdir()
+    book = root / "book"
+    book.mkdir()
+    cells = [v4.new_markdown_cell("# Title"), *(v4.new_code_cell(source) for source, _ in CELLS)]
+    path = book / "corrupted.ipynb"
+    path.write_text(v4.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
+    notebooks.run(path)
+    corrupted = gate.read(path)
+    good = copy.deepcopy(corrupted)
+    del good.cells[2:]
+    for cell, (_, change) in zip(corrupted.cells[1:], CELLS):
+        if change:
+            change(cell)
+    path.write_bytes(notebooks.serialise(corrupted))
+    for name, change in {"good": lambda notebook: None, **MISSHAPEN}.items():
+        notebook = copy.deepcopy(good)
+        change(notebook)
+        (book / f"{name}.ipynb").write_bytes(notebooks.serialise(notebook))
+    listed = "".join(f"- file: book/{name}\n" for name in ("corrupted", "out_of_order", "widget_state"))
+    (root / "_toc.yml").write_text(f"format: jb-book\nroot: book/good\nchapters:\n{listed}")
+    return root
+
+
+def run_pytest(folder, *arguments):
+    """The exit code and the text of `pytest`, and the outcomes of its tests: {notebook: {test: outcome}}."""
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    command = [sys.executable, "-m", "pytest", "-rA", "--color=no", *arguments]
+    run = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
+    outcomes = {}
+    for outcome, name, test in re.findall(
+        r"^([A-Z]+) (?:book/)?(\w+)\.ipynb::(structure|Cell \d+)", run.stdout, re.M
+    ):
+        outcomes.setdefault(name, {})[test] = outcome
+    return run.returncode, run.stdout + run.stderr, outcomes
+
+
+def test_each_corruption_fails_and_nothing_else(project):
+    code, text, outcomes = run_pytest(project, "-n", "2")
+    assert code == pytest.ExitCode.TESTS_FAILED, text
+    expected = {"good": {"structure": "PASSED", "Cell 0": "PASSED"}}
+    expected |= {name: {"structure": "FAILED", "Cell 0": "PASSED"} for name in MISSHAPEN}
+    expected["corrupted"] = {
+        name: "FAILED" if change else "PASSED" for name, (_, change) in zip(NAMES, CELLS)
+    }
+    expected["corrupted"]["structure"] = "FAILED"
+    assert outcomes == expected, text
+    assert "book/unlisted.ipynb is not in _toc.yml" in text
+    assert "1 pixels differ, by up to 15 of 255" in text
+
+
+def test_a_good_notebook_alone_passes_from_its_own_folder(project):
+    code, text, outcomes = run_pytest(project / "book", "-n0", "good.ipynb")
+    assert code == 0, text
+    assert outcomes == {"good": {"structure": "PASSED", "Cell 0": "PASSED"}}
+
+
+def test_nbval_lax_is_refused(project):
+    code, text, outcomes = run_pytest(project, "--nbval-lax", "book/good.ipynb")
+    assert code == pytest.ExitCode.USAGE_ERROR, text
+    assert "notebooks are validated with --nbval and without --nbval-lax" in text
+    assert outcomes == {}
+
+
+def test_an_unreadable_notebook_stops_the_run(project, request):
+    broken = project / "book/broken.ipynb"
+    broken.write_text("{")
+    request.addfinalizer(broken.unlink)
+    code, text, outcomes = run_pytest(project, "-n0", "book/broken.ipynb", "book/good.ipynb")
+    assert code == pytest.ExitCode.INTERRUPTED, text
+    assert "ERROR book/broken.ipynb" in text
+    assert outcomes == {}
+
+
+class Options(dict):
+    """Stands for pytest's config: its options."""
+
+    getoption = dict.__getitem__
+
+
+STRICT = {"nbval": True, **dict.fromkeys(nbval_gate.LOOSER)}
+
+
+@pytest.mark.parametrize("option", ["nbval", *nbval_gate.LOOSER])
+def test_less_than_all_of_nbval_is_refused(option):
+    nbval_gate.pytest_configure(Options(STRICT))
+    with pytest.raises(pytest.UsageError, match="notebooks are validated with --nbval and without"):
+        nbval_gate.pytest_configure(Options(STRICT | {option: not STRICT[option]}))

@@ -1,0 +1,198 @@
+"""Runs the book's notebooks and stores them in one form, so that running them again changes no byte.
+
+    python tools/notebooks.py run   [-j N] [book/lenet.ipynb ...]    execute in place
+    python tools/notebooks.py check [-j N] [book/lenet.ipynb ...]    execute copies, show what differs
+
+Without names it takes every notebook under book/. The exit code is 1 where a cell fails, where the gate
+refuses an output, and for `check` where a file is not byte for byte what a run gives. A refused notebook is
+left as it was.
+"""
+
+import argparse
+import asyncio
+import atexit
+import copy
+import difflib
+import functools
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gate
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS_A_CELL = 300
+
+
+class NotebookError(Exception):
+    """Why a notebook is not stored: a sentence a line, each with the notebook's and the cell's name."""
+
+
+@functools.cache
+def environment():
+    """The environment variables of every kernel, here and under nbval: those of the user, but for what would
+    let their settings change an output. The folder in place of their configuration goes with this process."""
+    # Builds matplotlib's font cache now; a kernel would announce it in a chapter.
+    import matplotlib.font_manager
+
+    folder = tempfile.mkdtemp(prefix="notebooks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "IPYTHON", "JUPYTER"))}
+    return kept | {
+        "IPYTHONDIR": folder,
+        "JUPYTER_CONFIG_DIR": folder,
+        "MATPLOTLIBRC": os.path.join(matplotlib.get_data_path(), "matplotlibrc"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(ROOT),
+        "VECLIB_MAXIMUM_THREADS": "1",
+    }
+
+
+def execute(path):
+    """The notebook in `path` as a run from the top gives it, normalised. The file is not changed.
+
+    Raises NotebookError where the file is no notebook, a cell fails, or the gate refuses a source or output.
+    """
+    try:
+        notebook = gate.read(path)
+    except (OSError, ValueError) as error:
+        raise NotebookError(error) from None
+    _refuse(path, gate.sources(notebook))
+    # Without kernel folders the kernel is this interpreter, whatever other kernels are installed. At a lower
+    # level it would warn that its ports, which are this machine's own, are not encrypted.
+    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    client = NotebookClient(
+        notebook,
+        km=kernel,
+        extra_arguments=["--log-level=ERROR"],
+        timeout=SECONDS_A_CELL,
+        iopub_timeout=60,
+        raise_on_iopub_timeout=True,
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(Path(path).resolve().parent)}},
+    )
+    try:
+        asyncio.run(client.async_execute(env=environment(), cleanup_kc=True))
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        cell = f"code cell {client.code_cells_executed}"
+        raise NotebookError(f"{path}, {cell}: {gate.clean(str(error))}") from None
+    notebook = normalise(notebook)
+    _refuse(path, gate.structure(notebook))
+    return notebook
+
+
+def _refuse(path, problems):
+    if problems:
+        raise NotebookError("\n".join(f"{path}, {problem}" for problem in problems))
+
+
+def normalise(notebook):
+    """The executed notebook in its stored form: fixed metadata, ids that follow from the cells' sources,
+    counts from 1, outputs as gate.normalise gives them."""
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata = nbformat.from_dict(gate.METADATA)
+    seen, run = Counter(), 0
+    for cell in notebook.cells:
+        # From the source, so that an edit changes one id, and an inserted cell no other's.
+        seen[cell.source] += 1
+        text = f"{seen[cell.source]} {cell.cell_type} {cell.source}"
+        cell.id = hashlib.sha256(text.encode()).hexdigest()[:12]
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in gate.CELL_METADATA}
+        if cell.cell_type == "code":
+            run += 1
+            cell.execution_count = run
+            cell.outputs = gate.normalise(cell.outputs)
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = run
+    return nbformat.from_dict(notebook)
+
+
+def serialise(notebook):
+    """The bytes of the notebook's file: sorted keys, one trailing newline."""
+    return (nbformat.v4.writes(notebook) + "\n").encode()
+
+
+def run(path):
+    """Executes the notebook in `path` in place; returns a word on what became of it.
+
+    Raises NotebookError as `execute` does, and then has changed nothing.
+    """
+    path = Path(path)
+    fresh = serialise(execute(path))
+    if fresh == path.read_bytes():
+        return "unchanged"
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(fresh)
+    os.replace(part, path)
+    return "written"
+
+
+def check(path):
+    """Executes a copy of the notebook in `path`; raises NotebookError unless the file is byte for byte what
+    it gives."""
+    verify(path, execute(path))
+    return "unchanged"
+
+
+def verify(path, fresh):
+    """Raises NotebookError, naming cells and lines, unless the file in `path` holds the notebook `fresh`."""
+    old, new = Path(path).read_bytes(), serialise(fresh)
+    if old == new:
+        return
+    problems = []
+    for label, before, after in zip(gate.labels(fresh), gate.read(path).cells, fresh.cells):
+        if before != after:
+            found = gate.compare(before.get("outputs", []), after.get("outputs", []))
+            problems += [f"{path}, {label}: {problem}" for problem in found or ["not as a run writes it"]]
+    old, new = (data.decode().splitlines() for data in (old, new))
+    lines = [line[:160] for line in difflib.unified_diff(old, new, "stored", "executed", n=1, lineterm="")]
+    if len(lines) > 60:
+        lines[60:] = [f"... and {len(lines) - 60} more lines"]
+    raise NotebookError("\n".join([*(problems or [f"{path}: not as a run writes it"]), *lines]))
+
+
+def main(arguments=None):
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=["run", "check"])
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=1, metavar="N", help="notebooks at a time (default: 1)"
+    )
+    options = parser.parse_args(arguments)
+    notebooks = options.notebooks or [page for page in gate.pages(ROOT) if page.suffix == ".ipynb"]
+    if not notebooks:
+        parser.error(f"no notebook under {ROOT / 'book'}")
+    work = {"run": run, "check": check}[options.command]
+    environment()  # once, before the threads ask for it
+    code = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for path, job in [(path, pool.submit(work, path)) for path in notebooks]:
+            try:
+                print(f"{path}: {job.result()}", flush=True)
+            except NotebookError as error:
+                print(error, file=sys.stderr, flush=True)
+                code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
