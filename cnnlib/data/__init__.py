@@ -1,0 +1,1 @@
+"""Data that come with the package: the embedded digits and the ledger."""

@@ -1,0 +1,28 @@
+"""What readers look at: figures, pictures with numbers, frames that move, the library's own lines, and
+claims.
+
+`show.figure`, `show.source` and `show.table` display; the functions of `show.svg` return text to be
+displayed.
+"""
+
+from . import svg
+from .figures import SIGNED, figure, plt, source, style, table
+from .frames import Frames
+from .ledger import claim
+from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE
+
+__all__ = [
+    "ACCENT",
+    "BACKWARD",
+    "FORWARD",
+    "NEGATIVE",
+    "SIGNED",
+    "Frames",
+    "claim",
+    "figure",
+    "plt",
+    "source",
+    "style",
+    "svg",
+    "table",
+]

@@ -1,0 +1,322 @@
+"""Pictures as strings: each function returns SVG or HTML text and displays nothing.
+
+`show.figure(picture, alt=...)` displays one, `show.Frames` moves several. Lines and letters take the page's
+own colour (`currentColor`), so a picture is readable on light and on dark pages. Letters are 16 pixels, as
+the page's. Nothing is said by hue alone: what runs forward is solid and points right, what runs backward is
+dashed and points left.
+"""
+
+import re
+import struct
+from base64 import b64encode
+from html import escape
+from itertools import pairwise
+from zlib import adler32, crc32
+
+import numpy as np
+
+# Each at least 3.5 : 1 against white and against a dark page (#121212).
+FORWARD = "#1f6fd0"
+BACKWARD = "#d9641a"
+ACCENT = "#0f8a72"  # a third thing; positive numbers in a signed array
+NEGATIVE = "#9355c6"  # negative numbers in a signed array
+COLOURS = (FORWARD, BACKWARD, ACCENT, NEGATIVE)
+
+_ROW = 36  # height of a grid's row
+
+
+def check_alt(alt):
+    """Return the alternative text without outer blanks; ValueError unless it says what a picture shows: three
+    words and 20 characters or more, not a file's name, not only "figure 3"."""
+    text = alt.strip() if isinstance(alt, str) else ""
+    words = re.sub(r"(?i)\b(figure|fig|plot|picture|image|diagram|chart|graph)\b|[\W\d_]+", " ", text).split()
+    if len(text) < 20 or len(words) < 3 or re.search(r"(?i)\.(png|svg|jpe?g|gif|pdf|ipynb)$", text):
+        raise ValueError(
+            f"alt must say what the picture shows, in three words and 20 characters or more, got {alt!r}"
+        )
+    return text
+
+
+def number(value, digits=2):
+    """The value with fixed decimals, a true minus sign and no negative zero: `number(-0.004)` is 0.00."""
+    text = f"{value:.{digits}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+
+
+def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, hide=None, rows=(), cols=()):
+    """A matrix (rows, columns), or a vector as one row, with its numbers.
+
+    digits: decimals, by default none for integers and 2 otherwise. marks: a list of `mark(...)`. signed:
+    cells are filled by sign and size, |value| = scale (by default the largest) being the fullest. hide:
+    booleans of the array's shape; True leaves a cell empty, for what is not computed yet. rows, cols: names
+    beside and above. ValueError for other dimensions, names that do not fit, and marks outside.
+    """
+    array = np.atleast_2d(array)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"grid wants a matrix or vector of numbers, got {array.dtype} of shape {array.shape}"
+        )
+    height, width = array.shape
+    for what, names, wanted in (("rows", rows, height), ("cols", cols, width)):
+        if len(names) not in (0, wanted):
+            raise ValueError(f"grid of shape {array.shape} wants {wanted} names in {what}, got {len(names)}")
+    digits = _decimals(array, digits)
+    texts = {at: number(v, digits) for at, v in np.ndenumerate(array)}
+    cell = max(
+        _ROW, 14 + 9 * max(map(len, texts.values())), 14 + 9 * max((len(str(c)) for c in cols), default=0)
+    )
+    hide = np.zeros(array.shape, bool) if hide is None else np.broadcast_to(hide, array.shape)
+    scale = scale or np.abs(array).max() or 1
+    left = 2 + 10 * max((len(str(r)) for r in rows), default=0)
+    top = 2 + 24 * bool(caption) + 24 * bool(len(cols))
+
+    def cells(i, j, h=1, w=1):
+        return f'x="{left + cell * j}" y="{top + _ROW * i}" width="{cell * w}" height="{_ROW * h}"'
+
+    parts = [f'<text x="{left}" y="16" text-anchor="start">{escape(caption)}</text>'] if caption else []
+    parts += [_text(left + cell * (j + 0.5), top - 12, name) for j, name in enumerate(cols)]
+    parts += [_text(left / 2, top + _ROW * (i + 0.5), name) for i, name in enumerate(rows)]
+    for at in map(tuple, np.argwhere(~hide & (np.round(array, digits) != 0) & signed)):
+        depth = 0.08 + 0.42 * min(1, abs(array[at]) / scale)
+        parts.append(
+            f'<rect {cells(*at)} fill="{ACCENT if array[at] > 0 else NEGATIVE}" fill-opacity="{depth:.2f}"/>'
+        )
+    lines = [f"M{left} {top + _ROW * i}h{cell * width}" for i in range(height + 1)]
+    lines += [f"M{left + cell * j} {top}v{_ROW * height}" for j in range(width + 1)]
+    parts.append(f'<path d="{"".join(lines)}" stroke="currentColor" stroke-opacity=".4"/>')
+    for i, j, h, w, colour in marks:
+        if min(i, j) < 0 or min(h, w) < 1 or i + h > height or j + w > width:
+            raise ValueError(f"mark({i}, {j}, {h}, {w}) lies outside a grid of shape {array.shape}")
+        parts.append(
+            f'<rect {cells(i, j, h, w)} rx="3" fill="{colour}" fill-opacity=".15" {_stroke(colour)}/>'
+        )
+    for i, j in np.argwhere(~hide):
+        parts.append(_text(left + cell * (j + 0.5), top + _ROW * (i + 0.5), texts[i, j]))
+    return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts)
+
+
+def mark(row, col, height=1, width=1, colour=FORWARD):
+    """A frame around cells of a grid, from (row, col) on: `grid(x, marks=[mark(0, 1, 3, 3)])`; BACKWARD is
+    dashed."""
+    return int(row), int(col), int(height), int(width), colour
+
+
+def wire(forward=None, backward=None, label="", *, digits=2, length=110):
+    """One wire: its name and the number that runs forward above it, the number that runs backward below
+    it."""
+    parts = [f'<path d="M0 48h{length}" stroke="currentColor" stroke-width="1.5"/>']
+    parts += [_text(length / 2, 12, label)] if label else []
+    parts += [_text(length / 2, 34, f"{number(forward, digits)} →", FORWARD)] if forward is not None else []
+    parts += (
+        [_text(length / 2, 62, f"← {number(backward, digits)}", BACKWARD)] if backward is not None else []
+    )
+    return _svg(length, 76, parts)
+
+
+def network(columns, *, forward=(), backward=(), weights=(), gradients=(), marks=None, digits=2, gap=140):
+    """Columns of units joined by wires: numbers that run forward stand above, numbers that run backward
+    below.
+
+    columns: the units' names, column by column. forward, backward: for each column one number a unit, or
+    None. weights, gradients: for each gap between columns a matrix (units right, units left), or None: W_ij
+    joins unit j to unit i, and stands on that wire. Where weights hold NaN there is no wire; without weights
+    all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
+    ones dashed. ValueError where numbers do not fit the columns.
+    """
+    sizes, marks = [len(names) for names in columns], marks or {}
+    units, wires = [(n,) for n in sizes], [(n, m) for m, n in pairwise(sizes)]
+    forward, backward = _fit(forward, units, "forward"), _fit(backward, units, "backward")
+    weights, gradients = _fit(weights, wires, "weights"), _fit(gradients, wires, "gradients")
+    step = 96 if all(g is None for g in gradients) else 140
+    middle = step * max(sizes) / 2
+    places = [
+        [(34 + gap * c, middle + step * (u - (n - 1) / 2)) for u in range(n)] for c, n in enumerate(sizes)
+    ]
+    parts = []
+    for g, shape in enumerate(wires):
+        for i, j in np.ndindex(shape):
+            numbers = [None if a[g] is None else np.asarray(a[g])[i, j] for a in (weights, gradients)]
+            if numbers[0] is None or not np.isnan(numbers[0]):
+                parts.append(_wire(places[g][j], places[g + 1][i], numbers, digits, marks.get((g, i, j))))
+    for c, names in enumerate(columns):
+        for u, name in enumerate(names):
+            (x, y), colour = places[c][u], marks.get((c, u))
+            line = _stroke(colour) if colour else 'stroke="currentColor" stroke-width="1.5"'
+            parts.append(f'<circle cx="{x}" cy="{y:g}" r="20" fill="none" {line}/>{_text(x, y, name)}')
+            if forward[c] is not None:
+                parts.append(_text(x, y - 31, number(forward[c][u], digits), FORWARD))
+            if backward[c] is not None:
+                parts.append(_text(x, y + 31, number(backward[c][u], digits), BACKWARD))
+    return _svg(68 + gap * (len(sizes) - 1), 2 * middle, parts)
+
+
+def image(array, caption="", *, scale=3, signed=False, top=None):
+    """A small image, `scale` pixels a dot: (H, W) as ink in the page's colour, 0 none and top (by default the
+    largest) full, in 15 steps; signed: positive and negative numbers in two hues. (3, H, W) in [0, 1]: red,
+    green, blue."""
+    array = np.asarray(array, float)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and len(array) != 3) or not np.isfinite(array).all():
+        raise ValueError(f"image wants finite numbers of shape (H, W) or (3, H, W), got shape {array.shape}")
+    height, width = array.shape[-2:]
+    ink = _png(array) if array.ndim == 3 else _ink(array, signed, top or np.abs(array).max() or 1)
+    edge = f'<path d="M0 0h{width}v{height}h{-width}z" stroke="currentColor" stroke-width=".2"/>'
+    size = f'width="{scale * width:g}" height="{scale * height:g}" viewBox="0 0 {width} {height}"'
+    art = f'<svg {size} fill="none">{ink}{edge}</svg>'
+    return _flex("column", "center", [art, caption]) if caption else art
+
+
+def images(x, captions=(), *, scale=2, signed=False, top=None):
+    """The images of a batch (C, H, W, N), C being 1 or 3, side by side, with one caption each."""
+    x = np.asarray(x)
+    if x.ndim != 4 or x.shape[0] not in (1, 3) or len(captions) not in (0, x.shape[-1]):
+        raise ValueError(f"images wants (1 or 3, H, W, N) and N captions, got {x.shape} and {len(captions)}")
+    pictures = np.moveaxis(x[0] if x.shape[0] == 1 else x, -1, 0)
+    names = map(str, captions) if len(captions) else [""] * len(pictures)
+    look = {"scale": scale, "signed": signed, "top": top or np.abs(x).max()}
+    return row(*(image(picture, name, **look) for picture, name in zip(pictures, names, strict=True)))
+
+
+def row(*items):
+    """Pictures side by side, with signs such as "=" or "→" between them; what a phone has no room for goes
+    below."""
+    return _flex("row wrap", "center", items)
+
+
+def stack(*items):
+    """Pictures and lines of text below each other."""
+    return _flex("column", "flex-start", items)
+
+
+def table(rows, header, caption, *, digits=2):
+    """A table of rows under a header of column names; a row's first cell names it. Floats get `digits`
+    decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the header."""
+    for line in rows:
+        if len(line) != len(header):
+            raise ValueError(
+                f"table wants {len(header)} cells a row, as in its header, got {len(line)}: {line!r}"
+            )
+
+    def cell(value, tag="td", scope=""):
+        if isinstance(value, str):
+            return f"<{tag}{scope}>{escape(value, quote=False)}</{tag}>"
+        text = number(value, digits) if isinstance(value, float | np.floating) else str(value)
+        return f'<{tag}{scope} style="text-align:right;white-space:nowrap">{text}</{tag}>'
+
+    head = "".join("<td></td>" if name == "" else cell(name, "th", ' scope="col"') for name in header)
+    lines = [cell(line[0], "th", ' scope="row"') + "".join(map(cell, line[1:])) for line in rows]
+    body = "</tr>\n<tr>".join(lines)
+    box = f'class="cnn-table tex2jax_process" role="region" tabindex="0" aria-label="{escape(caption)}"'
+    return (
+        f'<div {box} style="overflow-x:auto"><table style="border-spacing:12px 4px">\n'
+        f"<caption>{escape(caption, quote=False)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody><tr>{body}</tr></tbody></table></div>"
+    )
+
+
+def matrix(array, caption, *, digits=None, rows=None, cols=None):
+    """A matrix as a table that scrolls in its own box, with its indices or the names in rows and cols at its
+    edges: for what is too large for a grid."""
+    array = np.atleast_2d(array)
+    if array.ndim != 2:
+        raise ValueError(f"matrix wants two dimensions, got shape {array.shape}")
+    rows, cols = (
+        range(n) if names is None else names for n, names in zip(array.shape, (rows, cols), strict=True)
+    )
+    lines = [[name, *line] for name, line in zip(rows, array.tolist(), strict=True)]
+    return table(lines, ["", *cols], caption, digits=_decimals(array, digits))
+
+
+def tabindex(picture):
+    """A keyboard must be able to scroll what is wider than a phone."""
+    return ' tabindex="0"' if any(float(w) > 350 for w in re.findall('<svg width="([^"]+)', picture)) else ""
+
+
+def _svg(width, height, parts):
+    size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
+    return f'<svg {size} fill="currentColor" font-size="16" text-anchor="middle">{"".join(parts)}</svg>'
+
+
+def _text(x, y, text, colour=""):
+    hue = f' fill="{colour}" font-weight="700"' if colour else ""
+    return f'<text x="{x:g}" y="{y + 6:g}"{hue}>{escape(str(text), quote=False)}</text>'
+
+
+def _stroke(colour):
+    return f'stroke="{colour}" stroke-width="3"' + ' stroke-dasharray="7 3"' * (colour == BACKWARD)
+
+
+def _decimals(array, digits):
+    return (0 if array.dtype.kind in "biu" else 2) if digits is None else digits
+
+
+def _fit(arrays, shapes, what):
+    arrays = list(arrays) if len(arrays) else [None] * len(shapes)
+    got = [None if a is None else np.shape(a) for a in arrays]
+    if len(got) != len(shapes) or any(g not in (None, s) for g, s in zip(got, shapes, strict=True)):
+        raise ValueError(f"network wants {what} of shapes {shapes}, got {got}")
+    return arrays
+
+
+def _wire(start, end, numbers, digits, colour):
+    """Each number stands where it starts from, clear of the unit: there the wires of different units are far
+    apart."""
+    (x0, y0), (x1, y1) = start, end
+    length, slope = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
+    clear = max(50, 40 * length / (x1 - x0)) if y1 < y0 else 50
+    line = _stroke(colour) if colour else 'stroke="currentColor" stroke-opacity=".5"'
+    parts = [f'<path d="M20 0H{length - 20:.1f}" {line}/>']
+    for value, hue, x, y in zip(
+        numbers, (FORWARD, BACKWARD), (clear, length - clear), (-10, 11), strict=True
+    ):
+        parts += [] if value is None else [_text(round(x, 1), y, number(value, digits), hue)]
+    return f'<g transform="translate({x0:g} {y0:g}) rotate({slope:.1f})">{"".join(parts)}</g>'
+
+
+def _ink(array, signed, top):
+    """Runs of equal ink as strokes one dot high, a path for each level: about 1 kB a digit, crisp at any
+    size."""
+    levels = np.clip(np.rint(15 * array / top), -15 if signed else 0, 15).astype(int)
+    runs = {}
+    for y, line in enumerate(levels):
+        for start, stop in pairwise([0, *(np.flatnonzero(np.diff(line)) + 1), len(line)]):
+            runs.setdefault(int(line[start]), []).append(f"M{start} {y}.5h{stop - start}")
+    runs.pop(0, None)
+    hue = {1: ACCENT, -1: NEGATIVE} if signed else {1: "currentColor"}
+    ink = 'stroke="{}" stroke-opacity="{:.2f}" shape-rendering="crispEdges"'
+    return "".join(
+        f'<path d="{"".join(d)}" {ink.format(hue[np.sign(k)], abs(k) / 15)}/>'
+        for k, d in sorted(runs.items())
+    )
+
+
+def _png(array):
+    """Stored, not compressed: what compression gives differs between builds of zlib."""
+    dots = np.rint(255 * np.clip(array, 0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    height, width, _ = dots.shape
+    raw = b"".join(b"\0" + line.tobytes() for line in dots)
+    if len(raw) > 65535:
+        raise ValueError(f"image wants at most 21,000 dots of colour, got {height} x {width}")
+    data = (
+        b"\x78\x01\x01"
+        + struct.pack("<HH", len(raw), len(raw) ^ 0xFFFF)
+        + raw
+        + struct.pack(">I", adler32(raw))
+    )
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", data),
+        (b"IEND", b""),
+    ):
+        png += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc32(kind + body))
+    place = f'width="{width}" height="{height}" style="image-rendering:pixelated"'
+    return f'<image {place} href="data:image/png;base64,{b64encode(png).decode()}"/>'
+
+
+def _flex(flow, align, items):
+    cells = (
+        item if re.match("<(svg|div)", str(item)) else f"<span>{escape(str(item))}</span>" for item in items
+    )
+    return (
+        f'<div style="display:flex;flex-flow:{flow};align-items:{align};gap:4px 12px">{"".join(cells)}</div>'
+    )
