@@ -1,0 +1,139 @@
+"""The benchmarks run, compare equal things, and their stored results are whole. No timing is tested."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnlib import Conv2d, MaxPool2d, SoftmaxCrossEntropy
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import step  # noqa: E402
+from batch_first import BatchFirst, twin  # noqa: E402
+
+TORCH = "torch_nchw", "torch_channels_last"
+unix = pytest.mark.skipif(
+    sys.platform == "win32", reason="memory is measured with `resource`, which is Unix's"
+)
+
+
+def run(script, *arguments):
+    """What the script prints."""
+    command = [sys.executable, BENCHMARKS / script, *arguments]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout
+
+
+def first_step(net, x, t):
+    """Loss and every gradient, by name, of one forward and backward."""
+    loss = SoftmaxCrossEntropy()
+    J = loss.forward(net.forward(x), t)
+    dx = net.backward(loss.backward())
+    return J, {name: layer.grads[key] for name, layer, key in net.named()}, dx
+
+
+@pytest.mark.parametrize("name", step.NETS)
+def test_twin_has_the_gradients_of_cnnlib(name):
+    x, t = step.images(name, batch=5)
+    x, net = x.astype(np.float64), step.network(name).astype(np.float64)
+    J, grads, dx = first_step(net, x, t)
+    J_twin, grads_twin, dx_twin = first_step(BatchFirst(net), step.batch_first(x), t)
+    assert J_twin == pytest.approx(J, rel=1e-12)
+    assert grads_twin.keys() == grads.keys()
+    for key in grads:
+        np.testing.assert_allclose(grads_twin[key], grads[key], rtol=1e-9, atol=1e-14, err_msg=key)
+    np.testing.assert_allclose(dx_twin, step.batch_first(dx), rtol=1e-9, atol=1e-14)
+
+
+def test_twin_keeps_its_own_parameters():
+    net = step.network("net1")
+    other = BatchFirst(net)
+    other.layers[0].params["W"] += 1
+    assert not np.shares_memory(net.layers[0].params["W"], other.layers[0].params["W"])
+    assert (other.layers[0].params["W"] != net.layers[0].params["W"]).all()
+
+
+@pytest.mark.parametrize(
+    "layer", [Conv2d(1, 2, 3, stride=2), Conv2d(1, 2, 3, padding=1), MaxPool2d(3, stride=2)], ids=str
+)
+def test_twin_refuses_what_it_cannot_do(layer):
+    with pytest.raises(ValueError, match="no batch-first twin of"):
+        twin(layer)
+
+
+@pytest.mark.parametrize("name", step.NETS)
+def test_the_networks_are_those_of_the_readme(name):
+    channels, side = step.NETS[name]
+    net = step.network(name)
+    assert net.output_shape((channels, side, side, 3)) == (10, 3)
+    shapes = [layer.params["W"].shape for layer in net.layers if layer.params]
+    wanted = {
+        "net1": [(6, 1, 5, 5), (16, 6, 5, 5), (120, 256), (84, 120), (10, 84)],
+        "net2": [(16, 3, 5, 5), (32, 16, 5, 5), (1000, 800), (10, 1000)],
+    }
+    assert shapes == wanted[name]
+    assert {layer.params[key].dtype for layer, key in net.parameters()} == {np.dtype("float32")}
+
+
+def test_summary_divides_medians_and_minima():
+    times = {"cnnlib": [1.0, 3.0, 2.0], "other": [4.0, 8.0, 6.0]}
+    assert step.summary(times) == {
+        "median_ms": {"cnnlib": 2.0, "other": 6.0},
+        "min_ms": {"cnnlib": 1.0, "other": 4.0},
+        "ratio": {"other": 0.333},
+        "ratio_of_minima": {"other": 0.25},
+    }
+
+
+def check_step(results, contenders):
+    """The fields of a result, for these contenders."""
+    assert results["machine"].keys() == {"cpu", "cores", "system", "python", "numpy", "blas", "torch"}
+    assert (results["batch"], results["dtype"]) == (64, "float32")
+    assert results["nets"].keys() == step.NETS.keys()
+    for net in results["nets"].values():
+        for field in ("median_ms", "min_ms"):
+            assert net[field].keys() == {"cnnlib", *contenders}
+        for field in ("ratio", "ratio_of_minima"):
+            assert net[field].keys() == set(contenders)
+        values = [x for field in net.values() for x in field.values()]
+        assert all(isinstance(x, (int, float)) and x > 0 for x in values)
+
+
+def test_step_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "new" / "step.json"
+    sizes = "--batches", "2", "--sides", "16", "--rounds", "1", "--growth-rounds", "1"
+    printed = run("step.py", "--json", path, *sizes)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_step(results, ["batch_first", *(TORCH if results["machine"]["torch"] else ())])
+    assert ("PyTorch is not installed" in printed) == (results["machine"]["torch"] is None)
+    for name, net in results["nets"].items():
+        assert net["batch_ms"].keys() == {"2"} and net["side_ms"].keys() == {"16"}
+        assert f"{net['median_ms']['batch_first']:.2f} ms" in printed and name in printed
+
+
+@unix
+def test_memory_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "memory.json"
+    printed = run("memory.py", "--steps", "1", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    assert results["steps"] == 1 and results["above_mb"].keys() == {"net1", "net2"}
+    assert all(f"{name}: {mb:.1f} MB above it" in printed for name, mb in results["above_mb"].items())
+    assert results["interpreter_with_numpy_mb"] > 10
+
+
+def test_stored_results_are_whole():
+    results = json.loads((BENCHMARKS / "results" / "step.json").read_text(encoding="utf-8"))
+    check_step(results, ["batch_first", *TORCH])
+    for net in results["nets"].values():
+        assert list(net["batch_ms"]) == ["16", "32", "64", "128", "256", "512", "1024"]
+        assert len(net["side_ms"]) > 2
+    memory = json.loads((BENCHMARKS / "results" / "memory.json").read_text(encoding="utf-8"))
+    assert memory.keys() == {"interpreter_with_numpy_mb", "steps", "above_mb"}
+    assert memory["above_mb"].keys() == {"net1", "net2"}

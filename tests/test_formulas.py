@@ -1,0 +1,190 @@
+"""The oracle itself: against the lectures' printed numbers, hand-made examples and finite differences.
+
+Nothing here uses ``layers``: what judges them is judged first.
+"""
+
+from math import tanh
+
+import numpy as np
+import pytest
+from helpers import numbers, slopes, whole_numbers
+
+from cnnlib import formulas
+
+FIVE = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 1, 1, 0], [0, 1, 1, 0, 0]], float)
+FOUR = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [9, 2, 3, 5], [6, 5, 1, 1]], float)
+DELTA = np.array([[1, 2], [3, 4]], float)
+TWO, NONE = (2, 2), (0, 0)
+
+
+def image(array):
+    """(H, W) -> (1, H, W, 1)."""
+    return np.asarray(array, float)[None, :, :, None]
+
+
+def same(got, wanted):
+    np.testing.assert_array_equal(np.squeeze(got), np.squeeze(wanted))
+
+
+# ---- the lectures' numbers --------------------------------------------------------------------------
+
+
+def test_correlation_gives_the_map_of_q15():
+    cross = image([[1, 0, 1], [0, 1, 0], [1, 0, 1]]).transpose(0, 3, 1, 2)
+    y = formulas.correlate2d(image(FIVE), cross, np.zeros(1))
+    same(y, [[4, 3, 4], [2, 4, 3], [2, 3, 4]])
+
+
+def test_max_pooling_gives_the_maps_of_q18_and_q19():
+    same(formulas.max_pool2d(image(FOUR), TWO, TWO), [[6, 8], [9, 5]])
+    dx = formulas.max_pool2d_backward(image(FOUR), image(DELTA), TWO, TWO)
+    same(dx, [[0, 0, 0, 0], [0, 1, 0, 2], [3, 0, 0, 4], [0, 0, 0, 0]])
+
+
+def test_average_pooling_gives_half_of_what_q20_prints_and_the_map_of_q21():
+    same(formulas.avg_pool2d(image(FOUR), TWO, TWO), np.array([[7, 11], [11, 5]]) / 2)
+    dx = formulas.avg_pool2d_backward(image(FOUR), image(DELTA), TWO, TWO)
+    same(dx, [[0.25, 0.25, 0.5, 0.5]] * 2 + [[0.75, 0.75, 1, 1]] * 2)
+
+
+def test_softmax_minus_one_hot_is_the_gradient_of_k07():
+    dz = formulas.cross_entropy_backward(np.log([[0.3], [0.7]]), [1])
+    np.testing.assert_allclose(dz, [[0.3], [-0.3]], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "size, kernel, stride, padding, out", [(5, 3, 1, 2, 7), (227, 11, 4, 0, 55), (6, 3, 2, 0, 2)]
+)
+def test_output_size_rounds_down(size, kernel, stride, padding, out):
+    assert formulas.output_size(size, kernel, stride, padding) == out
+
+
+# ---- by hand ----------------------------------------------------------------------------------------
+
+
+def test_correlation_by_hand_with_stride_padding_channels_and_bias():
+    x = np.arange(1.0, 13).reshape(2, 2, 3, 1)  # 1..6 and 7..12, two rows of three
+    W = np.array([[[[1, 10]], [[100, 1000]]]], float)  # one output, two channels, one row of two
+    y = formulas.correlate2d(x, W, np.array([0.5]), stride=(1, 2), padding=(0, 1))
+    same(y, [[0.5 + 10 + 7000, 0.5 + 2 + 30 + 800 + 9000], [0.5 + 40 + 10000, 0.5 + 5 + 60 + 1100 + 12000]])
+
+
+def test_correlation_does_not_turn_the_kernel_and_convolution_does():
+    impulse = np.zeros((3, 3))
+    impulse[1, 1] = 1
+    kernel = np.arange(1.0, 5).reshape(2, 2)
+    turned = formulas.correlate2d(image(impulse), kernel[None, None], np.zeros(1))
+    same(turned, kernel[::-1, ::-1])
+    same(formulas.convolve2d(impulse, kernel)[1:3, 1:3], kernel)
+
+
+def test_convolution_is_numpys_on_a_row_and_commutes():
+    f, g = whole_numbers((1, 5), 1), whole_numbers((1, 3), 2)
+    same(formulas.convolve2d(f, g), np.convolve(f[0], g[0]))
+    f, g = whole_numbers((3, 4), 3), whole_numbers((2, 5), 4)
+    same(formulas.convolve2d(f, g), formulas.convolve2d(g, f))
+    assert formulas.convolve2d(f, g).shape == (4, 8)
+
+
+def test_input_gradient_is_the_full_convolution_of_q22_and_s26():
+    W, delta = whole_numbers((1, 1, 3, 2), 1), whole_numbers((1, 3, 4, 1), 2)
+    x = whole_numbers((1, 5, 5, 1), 3)
+    dx, _, _ = formulas.correlate2d_backward(x, W, delta)
+    same(dx, formulas.convolve2d(delta[0, :, :, 0], W[0, 0]))
+    turned = W[:, :, ::-1, ::-1]
+    same(dx, formulas.correlate2d(delta, turned, np.zeros(1), padding=(2, 1)))
+
+
+def test_dense_by_hand():
+    x, W, b = np.array([[1.0], [10], [100]]), np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([0.5, -0.5])
+    same(formulas.dense(x, W, b), [321.5, 653.5])
+    dx, dW, db = formulas.dense_backward(x, W, np.array([[1.0], [2]]))
+    same(dx, [9, 12, 15])
+    same(dW, [[1, 10, 100], [2, 20, 200]])
+    same(db, [1, 2])
+
+
+def test_max_pool_tie_goes_to_the_first_in_row_major_order():
+    x = image([[0, 7, 0], [7, 7, 0]])
+    same(formulas.max_pool2d_backward(x, image([[1, 10]]), TWO, (1, 1)), [[0, 11, 0], [0, 0, 0]])
+
+
+def test_pools_take_padding_as_minus_infinity_and_as_zero():
+    x = image([[-4, -8]])
+    same(formulas.max_pool2d(x, (2, 2), (1, 2), (1, 1)), [[-4, -8], [-4, -8]])
+    same(formulas.avg_pool2d(x, (2, 2), (1, 2), (1, 1)), [[-1, -2], [-1, -2]])
+
+
+def test_activations_by_hand():
+    z = np.array([[-2.0, 0.0, 2.0]])
+    same(formulas.activation(formulas.relu, z), [0, 0, 2])
+    same(formulas.activation_backward(formulas.relu, z, np.array([[3.0, 5, 7]])), [0, 0, 7])
+    assert formulas.sigmoid(0) == 0.5 and formulas.sigmoid(-1000) == 0 and formulas.sigmoid(1000) == 1
+    assert formulas.sigmoid(2) == pytest.approx(0.8807970779778823, rel=1e-15)
+
+
+def test_losses_by_hand():
+    scores = np.log([[0.5, 0.1], [0.2, 0.6], [0.3, 0.3]])
+    np.testing.assert_allclose(formulas.softmax(scores[:, 1]), [0.1, 0.6, 0.3])
+    assert formulas.cross_entropy(scores, [0, 2]) == pytest.approx(-(np.log(0.5) + np.log(0.3)) / 2)
+    a, y = np.array([[1.0, 2], [3, 4]]), np.array([[0.0, 2], [1, 7]])
+    assert formulas.squared_error(a, y) == ((1 + 4) + (0 + 9)) / 2 / 2
+    same(formulas.squared_error_backward(a, y), [[0.5, 0], [1, -1.5]])
+
+
+# ---- each backward sum is the derivative of its forward sum -----------------------------------------
+
+
+def derivative(forward, backward, array, *, delta=None):
+    """backward is the slope of the sum of delta times forward in ``array``."""
+    delta = 1.0 if delta is None else delta
+    slope = slopes(lambda: float(np.sum(delta * forward())), array)
+    np.testing.assert_allclose(backward, slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("f", [formulas.sigmoid, tanh, formulas.relu])
+def test_activation_backward_is_the_derivative(f):
+    x, delta = numbers((3, 4), 1), numbers((3, 4), 2)
+    dx = formulas.activation_backward(f, x, delta)
+    derivative(lambda: formulas.activation(f, x), dx, x, delta=delta)
+
+
+def test_dense_backward_is_the_derivative():
+    x, W, b, delta = numbers((3, 4), 1), numbers((2, 3), 2), numbers(2, 3), numbers((2, 4), 4)
+    gradients = formulas.dense_backward(x, W, delta)
+    for array, gradient in zip((x, W, b), gradients):
+        derivative(lambda: formulas.dense(x, W, b), gradient, array, delta=delta)
+
+
+@pytest.mark.parametrize("stride, padding", [((1, 1), (0, 0)), ((2, 1), (1, 0)), ((1, 3), (0, 2))])
+def test_correlation_backward_is_the_derivative(stride, padding):
+    x, W, b = numbers((2, 4, 3, 2), 1), numbers((2, 2, 3, 2), 2), numbers(2, 3)
+    delta = numbers(formulas.correlate2d(x, W, b, stride, padding).shape, 4)
+    gradients = formulas.correlate2d_backward(x, W, delta, stride, padding)
+    for array, gradient in zip((x, W, b), gradients):
+        derivative(lambda: formulas.correlate2d(x, W, b, stride, padding), gradient, array, delta=delta)
+
+
+@pytest.mark.parametrize("kind", ["max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize(
+    "sizes", [((2, 2), (2, 2), (0, 0)), ((3, 2), (1, 2), (1, 1)), ((2, 3), (3, 1), (0, 1))]
+)
+def test_pooling_backward_is_the_derivative(kind, sizes):
+    pool, backward = getattr(formulas, kind), getattr(formulas, f"{kind}_backward")
+    x = numbers((1, 5, 4, 2), 1)
+    delta = numbers(pool(x, *sizes).shape, 2)
+    derivative(lambda: pool(x, *sizes), backward(x, delta, *sizes), x, delta=delta)
+
+
+def test_softmax_jacobian_is_the_derivative():
+    z = numbers(4, 1)
+    J = np.stack([slopes(lambda i=i: formulas.softmax(z)[i], z) for i in range(4)])
+    np.testing.assert_allclose(formulas.softmax_jacobian(z), J, atol=1e-9)
+
+
+def test_loss_backwards_are_the_derivatives():
+    scores, labels, targets = numbers((4, 3), 1), [2, 0, 3], numbers((4, 3), 2)
+    dz = formulas.cross_entropy_backward(scores, labels)
+    derivative(lambda: formulas.cross_entropy(scores, labels), dz, scores)
+    da = formulas.squared_error_backward(scores, targets)
+    derivative(lambda: formulas.squared_error(scores, targets), da, scores)
