@@ -116,24 +116,27 @@ class Conv2d(Window):
         return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta, input_gradient=True):
-        """dW = sum over rows of delta_i strip_i^T; db = delta summed; dstrip_i += W^T delta_i.
+        """dW = sum over rows of delta_i strip_i^T; db = sum of delta; a row of x gathers from all that saw it.
 
         delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
         gradient sums over the positions that share it (K12, S22), the bias gradient over positions and
-        examples. Strips overlap, so each delta is added wherever its window read: the full convolution with
-        the turned kernel (Q22, S23), scattered instead of gathered.
+        examples. dx is the full convolution with the turned kernel (Q22, S23): row h of x was under row
+        u = h - stride i of the kernel when row i of y was computed, for every i that has such a u.
         """
         shape, rows = self.recall(delta)
-        W, KH = self.matrix(), self.kernel[0]
-        delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
+        W, (KH, _), (sh, _) = self.matrix(), self.kernel, self.stride
+        delta = np.ascontiguousarray(delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1))
         dW = sum(strip.reshape(W.shape[1], -1) @ d.T for strip, d in zip(self.strips(rows), delta))
         self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
             self.grads["b"] = delta.sum(axis=(0, 2))
         if input_gradient:
-            drows = np.zeros_like(rows, delta.dtype)
-            for dstrip, d in zip(self.strips(drows), delta):
-                dstrip += W.T.reshape(KH, -1, len(W)) @ d
+            drows = np.empty_like(rows, delta.dtype)
+            W = W.reshape(len(W), KH, -1).T
+            for h, drow in enumerate(drows):
+                first, last = max(0, (h - KH) // sh + 1), min(h // sh + 1, len(delta))
+                u = h - sh * np.arange(first, last)
+                drow[:] = W[:, u].reshape(len(W), -1) @ delta[first:last].reshape(-1, delta.shape[-1])
             return self.roll(drows, shape)
 
     def matrix(self):
@@ -150,7 +153,10 @@ class Conv2d(Window):
         """im2col along the width only, x (C, H, W, N) -> (H, C KW, OW N): KW copies of x instead of KH KW."""
         places = self.places(self.pad(x))
         H, C, OW, N = places[0].shape
-        return np.stack(places, axis=2).reshape(H, C * len(places), OW * N)
+        rows = np.empty((H, C, len(places), OW, N), x.dtype)
+        for v, place in enumerate(places):
+            rows[:, :, v] = place
+        return rows.reshape(H, -1, OW * N)
 
     def roll(self, drows, shape):
         """The transpose of ``unroll``: each number is added where it was read. Returns dx of this shape."""
