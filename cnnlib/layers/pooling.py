@@ -56,10 +56,11 @@ class MaxPool2d(Pool):
         delta = delta.reshape(y.shape)
         dx = np.zeros_like(images, delta.dtype)
         free = np.ones(y.shape, bool)
+        overlap = any(kernel > stride for kernel, stride in zip(self.kernel, self.stride))
         for seen, out in zip(self.taps(images), self.taps(dx)):
             hit = (seen == y) & free
             free ^= hit
-            out += hit * delta
+            out[:] = out + hit * delta if overlap else hit * delta
         return self.unpad(dx).reshape(shape)
 
 
