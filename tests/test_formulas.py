@@ -111,6 +111,8 @@ def test_max_pool_tie_goes_to_the_first_in_row_major_order():
 
 def test_pools_take_padding_as_minus_infinity_and_as_zero():
     x = image([[-4, -8]])
+    same(formulas.max_pool2d(x, (1, 2), (1, 2), (0, 1)), [-4, -8])
+    same(formulas.avg_pool2d(x, (1, 2), (1, 2), (0, 1)), [-2, -4])
     same(formulas.max_pool2d(x, (2, 2), (1, 2), (1, 1)), [[-4, -8], [-4, -8]])
     same(formulas.avg_pool2d(x, (2, 2), (1, 2), (1, 1)), [[-1, -2], [-1, -2]])
 

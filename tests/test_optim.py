@@ -74,6 +74,7 @@ def test_updates_are_in_place_and_keep_the_dtype(dtype):
     net = network(dtype)
     optimizer = SGD(net, 0.1, momentum=0.9, weight_decay=0.1)
     held = [(layer.params, layer.params[key]) for layer, key in net.parameters()]
+    assert all(v.dtype == dtype for v in optimizer.velocity)
     before = values(net)
     set_gradients(net, 1)
     optimizer.step()

@@ -245,6 +245,25 @@ def test_archive_that_python_cannot_unpack_is_refused(path, used, offset, value)
     refuses(used, path)
 
 
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def test_pickle_in_a_file_is_not_run(tmp_path, used):
+    trap = np.array([Trap(tmp_path / "sprung"), 0, 0], object)
+    npz_with(**{"3.b": trap})(tmp_path / "file.npz")
+    refuses(used, tmp_path / "file.npz")
+    with np.load(tmp_path / "file.npz", allow_pickle=True) as file:
+        file["3.b"]
+    assert (tmp_path / "sprung").is_dir()  # it would have been
+
+
 def test_network_of_other_layers_is_refused(path):
     for net, words in [
         (Sequential(Dense(8, 3, rng=0)), ("0.W", "3.b", "(2, 1, 2, 2)", "(3, 8)")),
