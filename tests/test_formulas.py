@@ -158,7 +158,7 @@ def test_dense_backward_is_the_derivative():
         derivative(lambda: formulas.dense(x, W, b), gradient, array, delta=delta)
 
 
-@pytest.mark.parametrize("stride, padding", [((1, 1), (0, 0)), ((2, 1), (1, 0)), ((1, 3), (0, 2))])
+@pytest.mark.parametrize("stride, padding", [((1, 1), (0, 0)), ((2, 1), (1, 0)), ((1, 3), (0, 2)), ((1, 2), (2, 1))])
 def test_correlation_backward_is_the_derivative(stride, padding):
     x, W, b = numbers((2, 4, 3, 2), 1), numbers((2, 2, 3, 2), 2), numbers(2, 3)
     delta = numbers(formulas.correlate2d(x, W, b, stride, padding).shape, 4)
