@@ -1,17 +1,14 @@
 """The lectures' sums, index by index, in plain loops: slow on purpose, the oracle for ``layers``.
 
 Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, with
-examples last. ``stride`` and ``padding`` are pairs (vertical, horizontal).
+examples last. ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite, and
+softmax overflows above 709, as the sum does that it is.
 """
 
 from math import exp, log, tanh
 
 import numpy as np
-
-
-def indices(*sizes):
-    """All index tuples of an array of these sizes, the last index fastest."""
-    return np.ndindex(*sizes)
+from numpy import ndindex as indices
 
 
 # ---- neurons and their derivatives ------------------------------------------------------------------

@@ -65,8 +65,9 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
     The scalar is J = sum(delta * forward(x)), so that dJ/dy = ``delta``, a random one where none is given
     (``rng``: a Generator or a seed, 0 by default). x and the parameters are float64 and come back unchanged;
     ``grads`` hold what backward computed. An error is relative to the largest element of its gradient, or to
-    the round-off of the difference quotient where the gradient is smaller than that. Stay away from kinks (a
-    ReLU's zero, a pooling tie): there no derivative exists, and the two may differ.
+    the round-off of the difference quotient where the gradient is smaller than that, so keep x and ``delta``
+    near one in size. Stay away from kinks (a ReLU's zero, a pooling tie): there no derivative exists, and the
+    two may differ.
 
     Returns a report: ``.ok``, ``.errors[name]``, and a text.
     """
@@ -78,6 +79,9 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
     if delta is None:
         delta = np.random.default_rng(0 if rng is None else rng).standard_normal(y.shape)
     arrays = {"x": x} | {name: layer.params[key] for name, (layer, key) in parameters.items()}
+    for name, array in arrays.items():
+        if array.dtype != np.float64:
+            raise ValueError(f"check_gradients: {name} is {array.dtype}, want float64")
     dx = model.backward(delta)
     gradients = {"x": dx} | {name: layer.grads[key] for name, (layer, key) in parameters.items()}
     noise = np.finfo(float).eps * np.abs(delta * y).sum() / eps

@@ -16,7 +16,11 @@ class Loss:
             raise ValueError(f'{type(self).__name__}: reduction is {reduction!r}, want "mean" or "sum"')
         self.reduction, self.saved = reduction, None
 
-    def over(self, N):
+    def __getstate__(self):
+        """Copies and pickles hold the settings, not the last batch."""
+        return self.__dict__ | {"saved": None}
+
+    def divisor(self, N):
         """What the sum over N examples is divided by."""
         return N if self.reduction == "mean" else 1
 
@@ -33,13 +37,17 @@ class Loss:
 class SoftmaxCrossEntropy(Loss):
     """L = -log softmax(scores)[label], averaged over the batch (K04, S13).
 
-    scores (K, N), labels (N,) integers in 0..K-1. ``probabilities`` (K, N): the softmax of the last scores.
+    scores (K, N), labels (N,) integers in 0..K-1. ``probabilities`` (K, N): the softmax of the last scores,
+    None before any.
     """
 
+    probabilities = None
+
     def check(self, shape, labels):
-        """ValueError unless ``labels`` are N integers in 0..K-1 for scores of shape (K, N)."""
+        """``labels`` as an array; ValueError unless N integers in 0..K-1, for scores of shape (K, N)."""
+        shape = tuple(shape)
         if len(shape) != 2 or min(shape) < 1:
-            raise ValueError(f"{self}: got scores of shape {shape}, want (K, N)")
+            raise ValueError(f"{self}: got scores of shape {shape}, want (K, N), both at least 1")
         labels = np.asarray(labels)
         if labels.shape != shape[1:] or labels.dtype.kind not in "iu":
             raise ValueError(
@@ -58,27 +66,30 @@ class SoftmaxCrossEntropy(Loss):
         shifted = scores - scores.max(axis=0)
         e = np.exp(shifted)
         total = e.sum(axis=0)
-        self.probabilities = e / total
-        self.saved = self.probabilities, labels.copy()
-        return float((np.log(total) - shifted[labels, np.arange(N)]).sum() / self.over(N))
+        p = e / total
+        self.probabilities, self.saved = p.copy(), (p, labels.copy())
+        return float((np.log(total) - shifted[labels, np.arange(N)]).sum() / self.divisor(N))
 
     def backward(self):
         """dJ/dscores = p - y, y one-hot, divided by N for the mean (K05, K06, S15)."""
         p, labels = self.recall()
         N = len(labels)
-        delta = p / self.over(N)
-        delta[labels, np.arange(N)] -= 1 / self.over(N)
+        delta = p / self.divisor(N)
+        delta[labels, np.arange(N)] -= 1 / self.divisor(N)
         return delta
 
 
 class SquaredError(Loss):
-    """J = 1/2 ||output - target||^2, averaged over the batch (Q06, Q07). outputs and targets (D, N)."""
+    """J = 1/2 ||output - target||^2, averaged over the batch (Q06, Q07).
+
+    outputs and targets (D, N), or any one shape with the examples last.
+    """
 
     def check(self, shape, targets):
         """ValueError unless ``targets`` are real numbers of the same ``shape`` as the outputs."""
         targets = np.asarray(targets)
         if min(shape, default=0) < 1:
-            raise ValueError(f"{self}: got outputs of shape {tuple(shape)}, want (D, N)")
+            raise ValueError(f"{self}: got outputs of shape {tuple(shape)}, want (D, N), both at least 1")
         if targets.shape != tuple(shape) or targets.dtype.kind not in "fiu":
             raise ValueError(
                 f"{self}: got targets {targets.shape} of {targets.dtype}, want {tuple(shape)} of numbers"
@@ -90,9 +101,9 @@ class SquaredError(Loss):
         targets = self.check(floating(self, outputs, "outputs").shape, targets)
         difference = outputs - targets.astype(outputs.dtype)
         self.saved = difference
-        return float((difference * difference).sum() / 2 / self.over(outputs.shape[-1]))
+        return float((difference * difference).sum() / 2 / self.divisor(outputs.shape[-1]))
 
     def backward(self):
         """dJ/doutputs = outputs - targets, over N for the mean (Q11 before f')."""
         difference = self.recall()
-        return difference / self.over(difference.shape[-1])
+        return difference / self.divisor(difference.shape[-1])

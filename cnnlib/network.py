@@ -1,6 +1,7 @@
 """A network: layers one after the other."""
 
 import os
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,19 @@ from .layers.base import Layer, floating
 
 
 class Sequential:
-    """``layers`` applied in order; backward goes through them in reverse."""
+    """``layers`` applied in order; backward goes through them in reverse.
+
+    Layers keep the last batch, so a network serves one thread at a time; ``copy.deepcopy`` makes another.
+    """
 
     def __init__(self, *layers):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 raise ValueError(f"Sequential: layer {i} is {layer!r}, want a Layer")
-        if len({id(layer) for layer in layers}) < len(layers) or not layers:
-            raise ValueError(f"Sequential: got {len(layers)} layers, want at least one, and no object twice")
+            if any(layer is earlier for earlier in layers[:i]):
+                raise ValueError(f"Sequential: layer {i}, {layer}, stands there twice, want one of its own")
+        if not layers:
+            raise ValueError("Sequential: got no layers, want at least one")
         self.layers = list(layers)
 
     def output_shape(self, input_shape):
@@ -41,17 +47,15 @@ class Sequential:
 
         With ``input_gradient`` false nothing is computed below the first layer that learns; returns None.
         """
-        first = (
-            0
-            if input_gradient
-            else min((i for i, layer in enumerate(self.layers) if layer.params), default=0)
-        )
-        for layer in self.layers[:first:-1]:
+        layers = self.layers
+        if not input_gradient:
+            layers = list(dropwhile(lambda layer: not layer.params, layers))
+        for layer in layers[:0:-1]:
             delta = layer.backward(delta)
         if input_gradient:
-            return self.layers[0].backward(delta)
-        if self.layers[first].params:
-            self.layers[first].backward(delta, input_gradient=False)
+            return layers[0].backward(delta)
+        if layers:
+            layers[0].backward(delta, input_gradient=False)
 
     def parameters(self):
         """Every (layer, key) with something to learn: ``layer.params[key]``, ``layer.grads[key]``."""
@@ -67,8 +71,7 @@ class Sequential:
         for layer, key in self.parameters():
             layer.params[key] = layer.params[key].astype(dtype)
             layer.grads[key] = layer.grads[key].astype(dtype)
-        for layer in self.layers:
-            layer.saved = None
+        self.forget()
         return self
 
     def save(self, path):
@@ -102,8 +105,20 @@ class Sequential:
         if bad := [name for name, value in values.items() if value.dtype.kind != "f"]:
             raise ValueError(f"{path}: {bad} are not floats, want floats")
         for name, layer, key in self.named():
+            with np.errstate(over="ignore"):
+                cast = values[name].astype(layer.params[key].dtype)
+            if (np.isinf(cast) & np.isfinite(values[name])).any():
+                raise ValueError(f"{path}: {name} is too large for {cast.dtype}, want numbers that fit")
+            values[name] = cast
+        for name, layer, key in self.named():
             layer.params[key][...] = values[name]
+        self.forget()
         return self
+
+    def forget(self):
+        """Drop what the layers kept of the last batch: backward then wants a new forward."""
+        for layer in self.layers:
+            layer.saved = None
 
     def named(self):
         """Every (name, layer, key), the name as in the file: "0.W" is W of layer 0."""

@@ -8,7 +8,8 @@ from .layers.base import is_number
 class SGD:
     """theta = theta - lr v, with v = momentum v + dJ/dtheta + weight_decay theta (PyTorch's momentum).
 
-    Weights decay, biases do not (Q07, K03): only "W" gets the last term. Updates are in place.
+    Weights decay, biases do not (Q07, K03): only "W" gets the last term. Updates are in place. Build it after
+    ``astype`` and ``load``.
     """
 
     def __init__(self, network, lr, *, momentum=0.0, weight_decay=0.0):
@@ -19,17 +20,22 @@ class SGD:
         ):
             if not is_number(value) or not 0 <= value < below:
                 raise ValueError(f"SGD: {name} is {value!r}, want a number from 0, below {below}")
+        if not hasattr(network, "parameters"):
+            raise ValueError(f"SGD: network is {type(network).__name__}, want a Sequential")
         self.network, self.lr, self.momentum, self.weight_decay = network, lr, momentum, weight_decay
         self.velocity = [np.zeros_like(layer.params[key]) for layer, key in network.parameters()]
 
     def step(self):
         """One update of every parameter from the gradients that the last backward left."""
-        for (layer, key), v in zip(self.network.parameters(), self.velocity, strict=True):
+        parameters = list(self.network.parameters())
+        if len(parameters) != len(self.velocity):
+            raise ValueError(
+                f"SGD: the network has {len(parameters)} parameters, had {len(self.velocity)} at the start"
+            )
+        for i, (layer, key) in enumerate(parameters):
             change = layer.grads[key]
             if key == "W" and self.weight_decay:
                 change = change + self.weight_decay * layer.params[key]
             if self.momentum:
-                v *= self.momentum
-                v += change
-                change = v
+                change = self.velocity[i] = self.momentum * self.velocity[i] + change
             layer.params[key] -= self.lr * change

@@ -7,7 +7,7 @@ from .losses import SoftmaxCrossEntropy
 
 
 def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=False):
-    """Train for some epochs; returns {"loss": mean loss of each epoch, "batch_loss": loss of each step}.
+    """Train for some epochs; returns {"loss": of each epoch, reduced as usual, "batch_loss": of each step}.
 
     x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order
     drawn from ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before
@@ -15,6 +15,8 @@ def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=Fal
     """
     epochs, batch_size = whole("fit", "epochs", epochs, 0), whole("fit", "batch_size", batch_size, 1)
     t = loss.check(network.output_shape(floating("fit", x).shape), t)
+    if optimizer.network is not network:
+        raise ValueError("fit: got an optimizer of another network, want one of this network")
     rng, N = np.random.default_rng(rng), x.shape[-1]
     history = {"loss": [], "batch_loss": []}
     for _ in bar(range(epochs)) if progress else range(epochs):
@@ -22,7 +24,8 @@ def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=Fal
         batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
         losses = [step(network, loss, optimizer, x[..., batch], t[..., batch]) for batch in batches]
         history["batch_loss"] += losses
-        history["loss"].append(float(np.average(losses, weights=[len(batch) for batch in batches])))
+        total = sum(J * loss.divisor(len(batch)) for J, batch in zip(losses, batches))
+        history["loss"].append(total / loss.divisor(N))
     return history
 
 
@@ -34,14 +37,21 @@ def step(network, loss, optimizer, x, t):
     return J
 
 
-def accuracy(network, x, t, batch_size=500):
-    """The share of examples whose largest score is the label's; x (..., N), t (N,) integers."""
+def accuracy(network, x, t, *, batch_size=500):
+    """The share of examples whose largest score is the label's; x (..., N), t (N,) integers.
+
+    x goes through in pieces of ``batch_size``, which bounds the memory. ValueError for scores that are not
+    finite.
+    """
     t = SoftmaxCrossEntropy().check(network.output_shape(floating("accuracy", x).shape), t)
     N, batch_size = len(t), whole("accuracy", "batch_size", batch_size, 1)
     hits = 0
     for start in range(0, N, batch_size):
         part = slice(start, start + batch_size)
-        hits += int((network.forward(x[..., part]).argmax(axis=0) == t[part]).sum())
+        scores = network.forward(x[..., part])
+        if not np.isfinite(scores).all():
+            raise ValueError("accuracy: got scores that are not finite, want numbers")
+        hits += int((scores.argmax(axis=0) == t[part]).sum())
     return hits / N
 
 

@@ -356,7 +356,7 @@ def test_network_has_layers_and_none_of_them_twice():
     layer = Dense(2, 2)
     with refused("Sequential", "at least one"):
         Sequential()
-    with refused("Sequential", "no object twice"):
+    with refused("Sequential", "stands there twice"):
         Sequential(layer, ReLU(), layer)
 
 

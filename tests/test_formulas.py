@@ -57,6 +57,7 @@ def test_softmax_minus_one_hot_is_the_gradient_of_k07():
 )
 def test_output_size_rounds_down(size, kernel, stride, padding, out):
     assert formulas.output_size(size, kernel, stride, padding) == out
+    assert formulas.output_size(5, 3) == 3
 
 
 # ---- by hand ----------------------------------------------------------------------------------------
@@ -123,6 +124,7 @@ def test_activations_by_hand():
     same(formulas.activation_backward(formulas.relu, z, np.array([[3.0, 5, 7]])), [0, 0, 7])
     assert formulas.sigmoid(0) == 0.5 and formulas.sigmoid(-1000) == 0 and formulas.sigmoid(1000) == 1
     assert formulas.sigmoid(2) == pytest.approx(0.8807970779778823, rel=1e-15)
+    assert formulas.sigmoid(-2) == pytest.approx(0.11920292202211755, rel=1e-15)
 
 
 def test_losses_by_hand():
@@ -158,7 +160,9 @@ def test_dense_backward_is_the_derivative():
         derivative(lambda: formulas.dense(x, W, b), gradient, array, delta=delta)
 
 
-@pytest.mark.parametrize("stride, padding", [((1, 1), (0, 0)), ((2, 1), (1, 0)), ((1, 3), (0, 2)), ((1, 2), (2, 1))])
+@pytest.mark.parametrize(
+    "stride, padding", [((1, 1), (0, 0)), ((2, 1), (1, 0)), ((1, 3), (0, 2)), ((1, 1), (2, 1))]
+)
 def test_correlation_backward_is_the_derivative(stride, padding):
     x, W, b = numbers((2, 4, 3, 2), 1), numbers((2, 2, 3, 2), 2), numbers(2, 3)
     delta = numbers(formulas.correlate2d(x, W, b, stride, padding).shape, 4)

@@ -304,6 +304,9 @@ def test_report_of_a_right_layer_is_the_same_text_on_every_machine():
 def test_tolerance_decides():
     layer, x = SlightlyWrongDense(3, 2, rng=0), numbers((3, 4), 1)
     assert not check_gradients(layer, x, tol=9e-4).ok and check_gradients(layer, x, tol=2e-3).ok
+    report = check_gradients(Dense(3, 2, rng=0), x)
+    report.errors["W"] = report.tol
+    assert report.ok and "WRONG" not in str(report)
 
 
 # ---- numerical_gradient -----------------------------------------------------------------------------

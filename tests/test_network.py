@@ -192,7 +192,9 @@ def test_without_input_gradient_nothing_is_computed_below_the_first_layer_that_l
 
 
 def test_without_input_gradient_a_network_that_learns_nothing_returns_none():
-    net = Sequential(Tanh(), ReLU())
+    alone, net = Sequential(ReLU()), Sequential(Tanh(), ReLU())
+    alone.forward(numbers((3, 2)))
+    assert alone.backward(numbers((3, 2)), input_gradient=False) is None
     net.forward(numbers((3, 2)))
     assert net.backward(numbers((3, 2)), input_gradient=False) is None
     assert net.backward(numbers((3, 2)), input_gradient=True).shape == (3, 2)

@@ -184,8 +184,8 @@ def test_progress_shows_a_bar_of_epochs_and_changes_nothing_else(monkeypatch):
             shown.append(step)
             yield step
 
-    _, plain = trained(epochs=3)
     monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=tqdm))
+    _, plain = trained(epochs=3)
     assert shown == [] and trained(epochs=3, progress=True)[1] == plain
     assert shown == [0, 1, 2]
 

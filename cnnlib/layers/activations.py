@@ -45,7 +45,10 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """a = max(0, z) (K01). At z = 0, where there is no derivative, the code takes 0, as PyTorch does."""
+    """a = max(0, z) (K01). At z = 0, where there is no derivative, the code takes 0, as PyTorch does.
+
+    The mask is multiplied, so an infinite delta becomes NaN where it is shut.
+    """
 
     def forward(self, x):
         """max(x, 0); NaN stays NaN."""

@@ -6,13 +6,14 @@ import numpy as np
 class Layer:
     """A function ``y = f(x)`` that can carry a gradient back: ``dx = backward(dJ/dy)``.
 
-    Examples are the last axis of every array. A subclass defines ``output_shape``, ``forward`` and
-    ``backward``; one that learns also calls ``learn``.
+    Examples are the last axis of every array. A subclass defines ``output_shape``, ``forward``, which ends in
+    ``self.keep(y, ...)``, and ``backward``, which begins with ``self.recall(delta)``. One that learns also
+    calls ``learn``, and its ``backward(delta, input_gradient=True)`` returns None where that is false.
 
     Attributes
     ----------
     params, grads : dicts with the same keys ("W", "b") and shapes; empty where nothing is learned.
-        ``backward`` overwrites the arrays in ``grads``; nothing accumulates from one call to the next.
+        ``backward`` puts new arrays into ``grads``; nothing accumulates from one call to the next.
     """
 
     def __init__(self):
@@ -23,7 +24,7 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} does not define output_shape")
 
     def forward(self, x):
-        """y = f(x), keeping what ``backward`` needs."""
+        """y = f(x), keeping what ``backward`` needs: x and y themselves, so change neither before it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def backward(self, delta):
@@ -51,7 +52,8 @@ class Layer:
         if len(shape) != len(wanted) or any(
             size < 1 if isinstance(want, str) else size != want for size, want in zip(shape, wanted)
         ):
-            raise ValueError(f"{self}: got shape {shape}, want ({', '.join(map(str, wanted))})")
+            axes = ", ".join(map(str, wanted)) + "," * (len(wanted) == 1)
+            raise ValueError(f"{self}: got shape {shape}, want ({axes}), every size at least 1")
         return shape
 
     def check(self, x):
@@ -73,6 +75,10 @@ class Layer:
         """Keep what ``backward`` will ask for, and hand y on."""
         self.saved = y.shape, kept
         return y
+
+    def __getstate__(self):
+        """Copies and pickles hold the parameters, not the last batch."""
+        return self.__dict__ | {"saved": None}
 
     def __repr__(self):
         return f"{type(self).__name__}()"

@@ -24,27 +24,24 @@ class Window(Layer):
 
     def pair(self, name, value, least):
         """An int or a sequence with one int per axis, as (vertical, horizontal)."""
-        sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,) * len(self.axes)
-        if len(sizes) != len(self.axes):
-            raise ValueError(
-                f"{type(self).__name__}: {name} is {value!r}, want {len(self.axes)} of them, or one int"
-            )
-        sizes = tuple(whole(type(self).__name__, name, size, least) for size in sizes)
-        return sizes if len(sizes) == 2 else (1 if least else 0, *sizes)
+        n = len(self.axes)
+        sizes = tuple(value) if isinstance(value, (tuple, list, np.ndarray)) else (value,) * n
+        who = f"{type(self).__name__}, {name}={value!r}"
+        if len(sizes) != n:
+            raise ValueError(f"{who}: want {n} of them, or one int")
+        sizes = tuple(whole(who, name, size, least) for size in sizes)
+        return sizes if n == 2 else (1 if least else 0, *sizes)
 
     def window_shape(self, input_shape, channels):
         """(C, H, W, N) -> (OH, OW), (C, L, N) -> (OL,): (size + 2 padding - kernel) // stride + 1 (Q16)."""
         _, *sizes, _ = self.expect(input_shape, channels, *self.axes, "N")
-        n = len(sizes)
-        padded = [size + 2 * pad for size, pad in zip(sizes, self.padding[-n:])]
-        if any(size < kernel for size, kernel in zip(padded, self.kernel[-n:])):
+        padded = [size + 2 * pad for size, pad in zip([1, *sizes][-2:], self.padding)]
+        if any(size < kernel for size, kernel in zip(padded, self.kernel)):
+            padded = padded[-len(sizes) :]
             raise ValueError(
                 f"{self}: got shape {tuple(input_shape)}, padded to {padded}, smaller than the kernel"
             )
-        return tuple(
-            (size - kernel) // stride + 1
-            for size, kernel, stride in zip(padded, self.kernel[-n:], self.stride[-n:])
-        )
+        return self.grid(padded)[-len(sizes) :]
 
     def sizes(self, default_stride):
         """Kernel, stride and padding as in the call, the last two where they are not the default."""
@@ -74,19 +71,19 @@ class Window(Layer):
         ph, pw = self.padding
         return padded[:, ph : padded.shape[1] - ph, pw : padded.shape[2] - pw]
 
-    def grid(self, images):
-        """(OH, OW): how many windows fit into padded ``images``."""
-        sizes = zip(images.shape[1:3], self.kernel, self.stride)
-        return [(size - kernel) // stride + 1 for size, kernel, stride in sizes]
+    def grid(self, padded):
+        """(OH, OW): how many windows fit into images of these padded sizes (H, W) (Q16)."""
+        return tuple((size - k) // s + 1 for size, k, s in zip(padded, self.kernel, self.stride))
 
 
 class Conv2d(Window):
-    """Cross-correlation with learned kernels, as Q and every framework compute it (Q15, Q16).
+    """Cross-correlation with learned kernels, as Q and PyTorch compute it (Q15, Q16).
 
     y[o, i, j, n] = b[o] + sum over c, u, v of W[o, c, u, v] x[c, s i + u - p, s j + v - p, n]
 
     x (C_in, H, W, N) -> y (C_out, OH, OW, N); W (C_out, C_in, KH, KW), b (C_out,); stride s, zero padding p.
-    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor.
+    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. ``init``: "he", "xavier" or
+    a standard deviation; ``rng``: a Generator, a seed, or None.
     """
 
     def __init__(
@@ -116,7 +113,7 @@ class Conv2d(Window):
         return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta, input_gradient=True):
-        """dW = sum over rows of delta_i strip_i^T; db = sum of delta; a row of x gathers from all that saw it.
+        """dW = sum over rows of delta_i strip_i^T; db = sum of delta; rows of dx gather from all that saw them.
 
         delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
         gradient sums over the positions that share it (K12, S22), the bias gradient over positions and
@@ -124,8 +121,9 @@ class Conv2d(Window):
         u = h - stride i of the kernel when row i of y was computed, for every i that has such a u.
         """
         shape, rows = self.recall(delta)
-        W, (KH, _), (sh, _) = self.matrix(), self.kernel, self.stride
+        W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
         delta = np.ascontiguousarray(delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1))
+        # The transpose of delta strip^T: BLAS is faster with the long matrix first.
         dW = sum(strip.reshape(W.shape[1], -1) @ d.T for strip, d in zip(self.strips(rows), delta))
         self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
@@ -145,7 +143,7 @@ class Conv2d(Window):
         return W.swapaxes(1, 2).reshape(self.out_channels, -1)
 
     def kernels(self, matrix):
-        """The transpose of ``matrix``: (C_out, KH C_in KW) back in the shape of W."""
+        """Back from ``matrix``: (C_out, KH C_in KW) in the shape of W."""
         W = matrix.reshape(self.out_channels, self.kernel[0], self.in_channels, self.kernel[1])
         return W.swapaxes(1, 2).reshape(self.params["W"].shape)
 
@@ -170,7 +168,7 @@ class Conv2d(Window):
 
     def places(self, images):
         """For each column v of the kernel: the view (H, C, OW, N) of what it meets in each row."""
-        KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images)[1]
+        KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images.shape[1:3])[1]
         return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
 
     def strips(self, rows):
@@ -185,7 +183,7 @@ class Conv2d(Window):
 class Conv1d(Conv2d):
     """Cross-correlation along one axis (K09): the 2-D layer with H = 1.
 
-    x (C_in, L, N) -> y (C_out, OL, N); W (C_out, C_in, K), b (C_out,).
+    x (C_in, L, N) -> y (C_out, OL, N); W (C_out, C_in, K), b (C_out,). Sizes are ints and floor.
     """
 
     axes = "L"

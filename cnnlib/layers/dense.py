@@ -52,7 +52,7 @@ class Flatten(Layer):
     """Stack all features of an example in one column, row-major (K25): (C, H, W, N) -> (C H W, N)."""
 
     def output_shape(self, input_shape):
-        """(..., N) -> (product of the rest, N)."""
+        """(C, N), (C, L, N) or (C, H, W, N) -> (product of all but N, N)."""
         *features, N = self.expect(input_shape, *"CHW"[: max(len(input_shape) - 1, 1)], "N")
         return prod(features), N
 

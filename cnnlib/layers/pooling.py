@@ -27,7 +27,7 @@ class Pool(Window):
     def taps(self, images):
         """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what stands there."""
         (KH, KW), (sh, sw) = self.kernel, self.stride
-        OH, OW = self.grid(images)
+        OH, OW = self.grid(images.shape[1:3])
         for u in range(KH):
             for v in range(KW):
                 yield images[:, u : u + sh * OH : sh, v : v + sw * OW : sw]
@@ -36,8 +36,9 @@ class Pool(Window):
 class MaxPool2d(Pool):
     """The largest number of each window (S20, Q18). Padding is -inf, so that it never wins.
 
-    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. A tie goes to the first
-    maximum in row-major order; NaN in a window makes its output NaN.
+    ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half the kernel) are an int
+    or a pair; sizes floor. A tie goes to the first maximum in row-major order. NaN in a window makes its output
+    NaN; such a window passes no gradient back.
     """
 
     def forward(self, x):
@@ -60,14 +61,16 @@ class MaxPool2d(Pool):
         for seen, out in zip(self.taps(images), self.taps(dx)):
             hit = (seen == y) & free
             free ^= hit
-            out[:] = out + hit * delta if overlap else hit * delta
+            routed = hit * delta
+            out[:] = out + routed if overlap else routed  # an assignment is faster than an addition
         return self.unpad(dx).reshape(shape)
 
 
 class AvgPool2d(Pool):
     """The mean of each window (Q20), the zeros of the padding counted.
 
-    ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor.
+    ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half the kernel) are an int
+    or a pair; sizes floor.
     """
 
     def forward(self, x):
