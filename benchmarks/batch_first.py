@@ -81,11 +81,11 @@ class BatchFirstConv(Twin):
         self.grads["b"] = delta.sum(axis=(0, 2, 3))
         if input_gradient:
             drows = np.empty_like(rows)
-            W = W.reshape(len(W), KH, -1).T
+            turned = np.ascontiguousarray(W.reshape(len(W), KH, -1).T[:, ::-1])
             for h, drow in enumerate(drows):
                 first, last = max(0, h - KH + 1), min(h + 1, len(deltas))
-                u = h - np.arange(first, last)
-                drow[:] = W[:, u].reshape(len(W), -1) @ deltas[first:last].reshape(-1, deltas.shape[-1])
+                taps = turned[:, KH - 1 - h + first : KH - 1 - h + last].reshape(len(turned), -1)
+                drow[:] = taps @ deltas[first:last].reshape(-1, deltas.shape[-1])
             dx = np.zeros(shape, delta.dtype)
             for v, place in enumerate(self.places(dx)):
                 place += drows.reshape(H, C, KW, N, -1)[:, :, v]
@@ -138,7 +138,7 @@ class BatchFirstPool(Twin):
         for seen, out in zip(self.taps(x), self.taps(dx)):
             hit = (seen == y) & free
             free ^= hit
-            out += hit * delta
+            np.multiply(hit, delta, out=out)
         return dx
 
     def taps(self, x):

@@ -122,19 +122,21 @@ class Conv2d(Window):
         """
         shape, rows = self.recall(delta)
         W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
-        delta = np.ascontiguousarray(delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1))
+        delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
         # The transpose of delta strip^T: BLAS is faster with the long matrix first.
         dW = sum(strip.reshape(W.shape[1], -1) @ d.T for strip, d in zip(self.strips(rows), delta))
         self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
             self.grads["b"] = delta.sum(axis=(0, 2))
         if input_gradient:
-            drows = np.empty_like(rows, delta.dtype)
-            W = W.reshape(len(W), KH, -1).T
+            delta, drows = np.ascontiguousarray(delta), np.empty_like(rows, delta.dtype)
+            turned = np.ascontiguousarray(W.reshape(len(W), KH, -1).T[:, ::-1])
             for h, drow in enumerate(drows):
-                first, last = max(0, (h - KH) // sh + 1), min(h // sh + 1, len(delta))
-                u = h - sh * np.arange(first, last)
-                drow[:] = W[:, u].reshape(len(W), -1) @ delta[first:last].reshape(-1, delta.shape[-1])
+                first = max(0, (h - KH) // sh + 1)
+                last = max(first, min(h // sh + 1, len(delta)))
+                top = KH - 1 - h + sh * first
+                taps = turned[:, top : top + sh * (last - first) : sh]
+                drow[:] = taps.reshape(len(turned), -1) @ delta[first:last].reshape(-1, rows.shape[-1])
             return self.roll(drows, shape)
 
     def matrix(self):

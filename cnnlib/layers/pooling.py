@@ -61,8 +61,10 @@ class MaxPool2d(Pool):
         for seen, out in zip(self.taps(images), self.taps(dx)):
             hit = (seen == y) & free
             free ^= hit
-            routed = hit * delta
-            out[:] = out + routed if overlap else routed  # an assignment is faster than an addition
+            if overlap:
+                out += hit * delta
+            else:
+                np.multiply(hit, delta, out=out)
         return self.unpad(dx).reshape(shape)
 
 
