@@ -128,7 +128,7 @@ def cifar10(folder=None):
         _download([CIFAR10_URL], CIFAR10_HASH, home, advice)
     folders = (home, home / "cifar-10-batches-bin") if named else ()  # unpacked files have no known checksum
     source = next((place for place in folders if (place / CIFAR10_FILES[0]).is_file()), archive)
-    if not source.exists():
+    if source == archive and not archive.is_file():
         raise FileNotFoundError(f"{home} has neither {archive.name} nor {CIFAR10_FILES[0]}. {advice}")
     contents = _unpack(archive) if source == archive else _read_all(source)
     if missing := [name for name in CIFAR10_FILES if name not in contents]:

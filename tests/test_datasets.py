@@ -653,6 +653,12 @@ def test_corrupt_cifar10_download_is_refused_and_not_kept(tmp_path, small_cifar,
     assert snapshot(cache) == []
 
 
+def test_cifar10_archive_that_is_a_folder_is_no_archive(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").mkdir()
+    with pytest.raises(FileNotFoundError, match="neither"):
+        datasets.cifar10(tmp_path)
+
+
 def test_cifar10_without_network_names_the_folder_to_fill(cache):
     with pytest.raises(FileNotFoundError) as raised:
         datasets.cifar10()

@@ -159,6 +159,11 @@ def test_unknown_entries_are_refused(entry):
         claim(entry, 1.0, 1.0)
 
 
+def test_a_number_beyond_all_floats_is_refused_by_name():
+    with pytest.raises(ValueError, match="claim S01: wants numbers"):
+        claim("S01", 256**784, printed=1.0)
+
+
 def test_a_near_miss_names_close_entries():
     with pytest.raises(ValueError, match="close to it: .*K1"):
         claim("K19x", 1.0, 1.0)

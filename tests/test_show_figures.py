@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import cnnlib
 import numpy as np
 import pytest
-from cnnlib import show
+from cnnlib import optim, show
 from cnnlib.layers import Conv2d, MaxPool2d
 from cnnlib.show import figures, plt, svg
 from matplotlib.colors import CenteredNorm
@@ -186,7 +186,7 @@ def test_source_leaves_the_docstrings_out_when_asked(shown):
 
 
 def test_source_refuses_what_is_not_the_library_s(shown):
-    for thing in (np.sum, inspect.cleandoc, a_figure, 3, Conv2d(1, 1, 3), "cnnlib"):
+    for thing in (np.sum, inspect.cleandoc, a_figure, 3, Conv2d(1, 1, 3), "cnnlib", optim):
         with pytest.raises(ValueError, match="of cnnlib"):
             show.source(thing)
     assert shown == []

@@ -82,6 +82,8 @@ def source(thing, *, doc=True):
     """Display the lines of a function, method or class of cnnlib as they stand in its file, with the file's
     name; doc=False leaves the docstrings out. ValueError for what is not cnnlib's own."""
     try:
+        if inspect.ismodule(thing):
+            raise TypeError
         path = "cnnlib" / Path(inspect.getsourcefile(inspect.unwrap(thing))).relative_to(PACKAGE)
     except (TypeError, ValueError):
         raise ValueError(f"source wants a function, method or class of cnnlib, got {thing!r}") from None

@@ -101,7 +101,7 @@ def _numbers(entry, given):
         array = np.asarray(given)
         if array.dtype.kind == "O":  # fractions, and integers of more than 64 bits
             array = array.astype(float)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         array = np.array([])
     if array.dtype.kind not in "biuf" or array.size == 0:
         raise ValueError(f"claim {entry}: wants numbers, got {given!r}")
