@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import FLOATS, SEEDS, identical, numbers, repeatable, slopes, untouched
+from helpers import FLOATS, SEEDS, identical, numbers, repeatable, slopes, untouched, whole_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +122,14 @@ def test_squared_error_keeps_float32_whatever_the_targets():
         J, delta = evaluated(SquaredError(), outputs, targets)
         assert delta.dtype == np.float32 and type(J) is float
         np.testing.assert_array_equal(delta, (outputs - 1) / np.float32(3))
+
+
+def test_squared_error_of_maps_averages_over_the_last_axis():
+    for shape in [(5,), (2, 3, 5), (2, 3, 4, 5)]:
+        outputs, targets = whole_numbers(shape, 1), whole_numbers(shape, 2)
+        J, delta = evaluated(SquaredError(), outputs, targets)
+        assert J == ((outputs - targets) ** 2).sum() / 2 / 5
+        np.testing.assert_array_equal(delta, (outputs - targets) / 5)
 
 
 # ---- both -------------------------------------------------------------------------------------------
