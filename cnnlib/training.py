@@ -7,8 +7,9 @@ from .losses import SoftmaxCrossEntropy
 
 
 def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=False):
-    """Train for some epochs; returns {"loss": of each epoch, reduced as usual, "batch_loss": of each step}.
+    """Train for some epochs; returns {"loss": one number an epoch, "batch_loss": one number a step}.
 
+    The loss of an epoch is that of all N examples, each as its batch met it, mean or sum as ``loss`` reduces.
     x (..., N), t (..., N): labels or targets for ``loss``. Each epoch visits all examples once, in an order
     drawn from ``rng`` (a Generator or a seed); the last batch may be smaller. Everything is checked before
     the first step. ``progress`` shows a bar (needs tqdm).
