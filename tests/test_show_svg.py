@@ -193,6 +193,15 @@ def test_a_network_shows_each_number_once():
     assert hues["−4.00"] == hues[svg.number(dW[1, 2])] == svg.BACKWARD
 
 
+def test_labels_stand_on_the_wires_in_place_of_the_weights():
+    W = np.array([[0.5, np.nan], [2, 3]])
+    names = np.array([["W₁₁", "W₁₂"], ["W₂₁", ""]])
+    picture = svg.network([["a", "b"], ["c", "d"]], weights=[W], labels=[names])
+    assert sorted(texts(picture)) == sorted(["W₁₁", "W₂₁", "3.00", "a", "b", "c", "d"])
+    with pytest.raises(ValueError, match="network wants labels of shapes"):
+        svg.network([["a"], ["b"]], labels=[[["u", "v"]]])
+
+
 def test_every_unit_is_joined_to_every_unit_unless_weights_say_otherwise():
     assert len(find(svg.network(["abc", "de", "f"]), "g")) == 6 + 2
     masked = np.array([[1, np.nan, 1], [np.nan, 1, 1]])

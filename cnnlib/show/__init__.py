@@ -1,11 +1,11 @@
 """What readers look at: figures, pictures with numbers, frames that move, the library's own lines, and
 claims.
 
-`show.figure`, `show.source` and `show.table` display; the functions of `show.svg` return text to be
-displayed.
+`show.figure`, `show.source` and `show.table` display; the functions of `show.svg` and `show.graph` return
+text to be displayed.
 """
 
-from . import svg
+from . import graph, svg
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
 from .ledger import claim
@@ -20,6 +20,7 @@ __all__ = [
     "Frames",
     "claim",
     "figure",
+    "graph",
     "plt",
     "source",
     "style",

@@ -113,20 +113,23 @@ def wire(forward=None, backward=None, label="", *, digits=2, length=110):
     return _svg(length, 76, parts)
 
 
-def network(columns, *, forward=(), backward=(), weights=(), gradients=(), marks=None, digits=2, gap=140):
+def network(
+    columns, *, forward=(), backward=(), weights=(), gradients=(), labels=(), marks=None, digits=2, gap=140
+):
     """Columns of units joined by wires: numbers that run forward stand above, numbers that run backward
     below.
 
     columns: the units' names, column by column. forward, backward: for each column one number a unit, or
     None. weights, gradients: for each gap between columns a matrix (units right, units left), or None: W_ij
-    joins unit j to unit i, and stands on that wire. Where weights hold NaN there is no wire; without weights
-    all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
+    joins unit j to unit i, and stands on that wire. labels: likewise, text that stands in place of the
+    weights. Where weights hold NaN there is no wire; without weights all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
     ones dashed. ValueError where numbers do not fit the columns.
     """
     sizes, marks = [len(names) for names in columns], marks or {}
     units, wires = [(n,) for n in sizes], [(n, m) for m, n in pairwise(sizes)]
     forward, backward = _fit(forward, units, "forward"), _fit(backward, units, "backward")
     weights, gradients = _fit(weights, wires, "weights"), _fit(gradients, wires, "gradients")
+    labels = _fit(labels, wires, "labels")
     step = 96 if all(g is None for g in gradients) else 140
     middle = step * max(sizes) / 2
     places = [
@@ -135,9 +138,13 @@ def network(columns, *, forward=(), backward=(), weights=(), gradients=(), marks
     parts = []
     for g, shape in enumerate(wires):
         for i, j in np.ndindex(shape):
-            numbers = [None if a[g] is None else np.asarray(a[g])[i, j] for a in (weights, gradients)]
-            if numbers[0] is None or not np.isnan(numbers[0]):
-                parts.append(_wire(places[g][j], places[g + 1][i], numbers, digits, marks.get((g, i, j))))
+            weight, gradient, label = (
+                None if a[g] is None else np.asarray(a[g])[i, j] for a in (weights, gradients, labels)
+            )
+            if weight is None or not np.isnan(weight):
+                texts = [v if v is None else number(v, digits) for v in (weight, gradient)]
+                texts[0] = label or texts[0]
+                parts.append(_wire(places[g][j], places[g + 1][i], texts, marks.get((g, i, j))))
     for c, names in enumerate(columns):
         for u, name in enumerate(names):
             (x, y), colour = places[c][u], marks.get((c, u))
@@ -257,18 +264,16 @@ def _fit(arrays, shapes, what):
     return arrays
 
 
-def _wire(start, end, numbers, digits, colour):
-    """Each number stands where it starts from, clear of the unit: there the wires of different units are far
+def _wire(start, end, texts, colour):
+    """Each text stands where it starts from, clear of the unit: there the wires of different units are far
     apart."""
     (x0, y0), (x1, y1) = start, end
     length, slope = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
     clear = max(50, 40 * length / (x1 - x0)) if y1 < y0 else 50
     line = _stroke(colour) if colour else 'stroke="currentColor" stroke-opacity=".5"'
     parts = [f'<path d="M20 0H{length - 20:.1f}" {line}/>']
-    for value, hue, x, y in zip(
-        numbers, (FORWARD, BACKWARD), (clear, length - clear), (-10, 11), strict=True
-    ):
-        parts += [] if value is None else [_text(round(x, 1), y, number(value, digits), hue)]
+    for text, hue, x, y in zip(texts, (FORWARD, BACKWARD), (clear, length - clear), (-10, 11), strict=True):
+        parts += [] if text is None else [_text(round(x, 1), y, text, hue)]
     return f'<g transform="translate({x0:g} {y0:g}) rotate({slope:.1f})">{"".join(parts)}</g>'
 
 
