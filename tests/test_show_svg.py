@@ -193,6 +193,11 @@ def test_a_network_shows_each_number_once():
     assert hues["−4.00"] == hues[svg.number(dW[1, 2])] == svg.BACKWARD
 
 
+def test_what_is_not_known_yet_has_no_number():
+    picture = svg.network([["a", "b"], ["c"]], forward=[[1, np.nan], None], backward=[None, [np.nan]])
+    assert sorted(texts(picture)) == ["1.00", "a", "b", "c"]
+
+
 def test_labels_stand_on_the_wires_in_place_of_the_weights():
     W = np.array([[0.5, np.nan], [2, 3]])
     names = np.array([["W₁₁", "W₁₂"], ["W₂₁", ""]])

@@ -120,9 +120,10 @@ def network(
     below.
 
     columns: the units' names, column by column. forward, backward: for each column one number a unit, or
-    None. weights, gradients: for each gap between columns a matrix (units right, units left), or None: W_ij
-    joins unit j to unit i, and stands on that wire. labels: likewise, text that stands in place of the
-    weights. Where weights hold NaN there is no wire; without weights all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
+    None; NaN draws no number. weights, gradients: for each gap between columns a matrix (units right,
+    units left), or None: W_ij joins unit j to unit i, and stands on that wire. labels: likewise, text
+    that stands in place of the weights. Where weights hold NaN there is no wire; without weights all
+    units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
     ones dashed. ValueError where numbers do not fit the columns.
     """
     sizes, marks = [len(names) for names in columns], marks or {}
@@ -150,10 +151,9 @@ def network(
             (x, y), colour = places[c][u], marks.get((c, u))
             line = _stroke(colour) if colour else 'stroke="currentColor" stroke-width="1.5"'
             parts.append(f'<circle cx="{x}" cy="{y:g}" r="20" fill="none" {line}/>{_text(x, y, name)}')
-            if forward[c] is not None:
-                parts.append(_text(x, y - 31, number(forward[c][u], digits), FORWARD))
-            if backward[c] is not None:
-                parts.append(_text(x, y + 31, number(backward[c][u], digits), BACKWARD))
+            for values, dy, hue in ((forward[c], -31, FORWARD), (backward[c], 31, BACKWARD)):
+                if values is not None and not np.isnan(values[u]):
+                    parts.append(_text(x, y + dy, number(values[u], digits), hue))
     return _svg(68 + gap * (len(sizes) - 1), 2 * middle, parts)
 
 
