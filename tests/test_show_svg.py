@@ -196,6 +196,8 @@ def test_a_network_shows_each_number_once():
 def test_what_is_not_known_yet_has_no_number():
     picture = svg.network([["a", "b"], ["c"]], forward=[[1, np.nan], None], backward=[None, [np.nan]])
     assert sorted(texts(picture)) == ["1.00", "a", "b", "c"]
+    picture = svg.network([["a", "b"], ["c"]], gradients=[np.array([[2, np.nan]])])
+    assert sorted(texts(picture)) == ["2.00", "a", "b", "c"] and len(find(picture, "path")) == 2
 
 
 def test_labels_stand_on_the_wires_in_place_of_the_weights():

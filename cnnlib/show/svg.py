@@ -120,11 +120,11 @@ def network(
     below.
 
     columns: the units' names, column by column. forward, backward: for each column one number a unit, or
-    None; NaN draws no number. weights, gradients: for each gap between columns a matrix (units right,
-    units left), or None: W_ij joins unit j to unit i, and stands on that wire. labels: likewise, text
-    that stands in place of the weights. Where weights hold NaN there is no wire; without weights all
-    units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these thicker, backward
-    ones dashed. ValueError where numbers do not fit the columns.
+    None. weights, gradients: for each gap between columns a matrix (units right, units left), or None:
+    W_ij joins unit j to unit i, and stands on that wire. labels: likewise, text that stands in place of
+    the weights. Where weights hold NaN there is no wire, and elsewhere NaN is no number yet; without
+    weights all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these
+    thicker, backward ones dashed. ValueError where numbers do not fit the columns.
     """
     sizes, marks = [len(names) for names in columns], marks or {}
     units, wires = [(n,) for n in sizes], [(n, m) for m, n in pairwise(sizes)]
@@ -143,7 +143,7 @@ def network(
                 None if a[g] is None else np.asarray(a[g])[i, j] for a in (weights, gradients, labels)
             )
             if weight is None or not np.isnan(weight):
-                texts = [v if v is None else number(v, digits) for v in (weight, gradient)]
+                texts = [None if v is None or np.isnan(v) else number(v, digits) for v in (weight, gradient)]
                 texts[0] = label or texts[0]
                 parts.append(_wire(places[g][j], places[g + 1][i], texts, marks.get((g, i, j))))
     for c, names in enumerate(columns):
