@@ -12,6 +12,7 @@ def numerical_gradient(f, x, eps=1e-6):
 
     f(x) -> float, for a float64 array x of any shape, which is changed in place and restored bit by bit,
     also when f raises. The truncation error is of order eps^2, the round-off error of order 1e-16 |f| / eps.
+    Where f runs layers, these hold its last pass afterwards: call forward again before backward.
     """
     if floating("numerical_gradient", x).dtype != np.float64:
         raise ValueError(
