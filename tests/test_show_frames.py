@@ -186,6 +186,20 @@ def test_moving_the_slider_calls_draw_in_the_kernel():
     assert picture.value == draw(5)
 
 
+def test_what_later_cells_do_to_names_does_not_reach_draw():
+    cells = {"svg": svg, "step": 3}
+    exec(
+        "def number(value, *, by=10):\n    return step + by * value\n"
+        "def draw(value):\n    return svg.grid([[number(value)]])\n",
+        cells,
+    )
+    frames = Frames(cells["draw"], range(3), name="step", alt="A number that grows with the step.")
+    cells |= {"step": None, "number": None}
+    picture = frames.widget.children[-1]
+    frames.widget.children[0].children[0].value = 2
+    assert picture.value == svg.grid([[23]]) == frames.frame(2)
+
+
 def test_two_sliders_move_two_axes():
     box = two(start=(1, 0)).widget
     rows, columns, picture = box.children[0].children[0], box.children[1], box.children[-1]

@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from html import escape
 from itertools import product
+from types import FunctionType
 
 import numpy as np
 
@@ -101,13 +102,14 @@ class Frames:
     the values whose frames are printed besides the first. All frames are drawn here, and a ValueError names
     what does not fit.
 
-    A page shows them without a kernel; a notebook with a kernel calls draw whenever a slider moves.
+    A page shows them without a kernel; a notebook with a kernel calls draw whenever a slider moves, with the
+    names that it uses as they are now, whatever later cells make of them.
     """
 
     def __init__(self, draw, values, *, name, alt, start=0, period_ms=500, print_values=()):
         if not isinstance(name, str) or not re.search(r"\w", name):
             raise ValueError(f"Frames wants a name, got {name!r}")
-        self.draw, self.name, self.period_ms = draw, name, period_ms
+        self.draw, self.name, self.period_ms = _as_now(draw), name, period_ms
         try:
             axes = values if isinstance(values, dict) else {name: values}
             self.axes = {str(axis): list(points) for axis, points in axes.items()}
@@ -231,6 +233,24 @@ class Frames:
         back, on = _button(f"{name}: back", "−", 'data-by="-1"'), _button(f"{name}: on", "+", 'data-by="1"')
         label = f'<label for="{key}">{name}</label> {value}'
         return f'<div class="cnn-axis">{label}<div>{play}{back}{slider}{on}</div></div>'
+
+
+def _as_now(draw):
+    """draw, and the functions beside it, with the names of today."""
+    if not isinstance(draw, FunctionType):
+        return draw
+    names = dict(draw.__globals__)
+
+    def bound(function):
+        code, closure = function.__code__, function.__closure__
+        copy = FunctionType(code, names, function.__name__, function.__defaults__, closure)
+        copy.__kwdefaults__ = function.__kwdefaults__
+        return copy
+
+    for name, value in draw.__globals__.items():
+        if isinstance(value, FunctionType) and value.__globals__ is draw.__globals__:
+            names[name] = bound(value)
+    return bound(draw)
 
 
 def _button(label, sign, rest):
