@@ -195,12 +195,36 @@ REFUSED_SOURCES = {
     "# NBVAL_SKIP\nx": "NBVAL_SKIP turns validation off",
     "x  # PYTEST_VALIDATE_IGNORE_OUTPUT": "turns validation off",
     "  ": "nothing to execute",
+    "from cnnlib import Conv2d as C\nC.forward = f": "changes C.forward of cnnlib",
+    "import cnnlib.losses\ncnnlib.losses.x.y += 1": "changes cnnlib.losses.x.y of cnnlib",
+    "from cnnlib.show import svg\ndel svg.grid": "changes svg.grid of cnnlib",
+    "import cnnlib as c\nc.show.figures.STYLE['x'] = 1": "changes c.show.figures.STYLE['x'] of cnnlib",
 }
 
 
 @pytest.mark.parametrize(("source", "message"), REFUSED_SOURCES.items())
 def test_refused_sources(source, message):
     assert message in "\n".join(gate.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])))
+
+
+def test_objects_of_the_library_may_be_changed_and_its_code_in_no_cell():
+    cells = [
+        "from cnnlib import SGD, Dense",
+        "net = Dense(1, 2)\noptimizer = SGD(net, lr=1)",
+        "optimizer.lr = 2",
+    ]
+    cells = [v4.new_code_cell(source) for source in cells]
+    assert gate.sources(v4.new_notebook(cells=cells)) == []
+    cells.append(v4.new_code_cell("Dense.forward = len"))
+    assert gate.sources(v4.new_notebook(cells=cells)) == ["code cell 4: changes Dense.forward of cnnlib"]
+
+
+@pytest.mark.parametrize(
+    "text", ["![x](x.png)", "<IMG src=x>", "<svg>", "```{figure} x.png", "[x](data:image/png)"]
+)
+def test_a_picture_that_nothing_computed_is_refused(text):
+    cells = [v4.new_code_cell("1"), v4.new_markdown_cell(text)]
+    assert gate.sources(v4.new_notebook(cells=cells)) == ["markdown cell 1: a picture that nothing computed"]
 
 
 def test_words_in_strings_and_comments_are_not_refused():
@@ -271,13 +295,29 @@ def test_toc_problems(tmp_path):
     for name in ("a.ipynb", "sub/b.ipynb", "c.md", "sub/.ipynb_checkpoints/x.ipynb"):
         (tmp_path / "book" / name).touch()
     assert gate.toc_problems(tmp_path) == []
+    (tmp_path / "book/c.ipynb").touch()
+    (tmp_path / "book/conftest.py").touch()
     (tmp_path / "book/sub/new.ipynb").touch()
     (tmp_path / "book/a.ipynb").unlink()
     (tmp_path / "book/c.md").write_text("```{code-cell}\n1\n```")
-    toc.write_text(toc.read_text() + "  - file: book/c\n")
+    toc.write_text(toc.read_text() + "  - file: book/c\n  - glob: other/*\n")
     assert gate.toc_problems(tmp_path) == [
         "book/sub/new.ipynb is not in _toc.yml",
+        "book/c.md is beside a notebook of the same name",
+        "book/conftest.py is code outside of a notebook",
         "_toc.yml lists book/a, which is not there",
+        "_toc.yml lists other/*, which is not there",
         "_toc.yml lists book/c 2 times",
         "book/c.md has code cells: make it a notebook",
     ]
+
+
+def test_a_page_that_is_a_link_is_a_problem(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "elsewhere.ipynb").touch()
+    (tmp_path / "_toc.yml").write_text("root: book/a\n")
+    try:
+        (tmp_path / "book/a.ipynb").symlink_to(tmp_path / "elsewhere.ipynb")
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+    assert gate.toc_problems(tmp_path) == ["book/a.ipynb is a link: put the file itself there"]

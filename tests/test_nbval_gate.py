@@ -85,6 +85,7 @@ def project(tmp_path_factory):
     shutil.copy(ROOT / "pyproject.toml", root)
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "tests").mkdir()
+    (root / "cnnlib").mkdir()
     book = root / "book"
     book.mkdir()
     cells = [v4.new_markdown_cell("# Title"), *(v4.new_code_cell(source) for source, _ in CELLS)]
@@ -110,7 +111,9 @@ def project(tmp_path_factory):
 def run_pytest(folder, *arguments):
     """The exit code and the text of `pytest`, and the outcomes of its tests: {notebook: {test: outcome}}."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    command = [sys.executable, "-m", "pytest", "-rA", "--color=no", *arguments]
+    # Without Hypothesis, which takes a second to load and which no notebook needs.
+    quick = ["-p", "no:hypothesispytest", "--color=no"]
+    command = [sys.executable, "-m", "pytest", "-rA", *quick, *arguments]
     run = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
     outcomes = {}
     for outcome, name, test in re.findall(

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gate
+import nbval_gate
 import notebooks
 import pytest
+import sandbox
 from nbformat import v4
 
 SPLIT_STREAM = (
@@ -68,9 +71,42 @@ def test_ids_are_unique_and_an_inserted_cell_changes_no_other():
     assert ids("x = 1", "y = 3", "x = 1", "x = 2")[2:] == ids("x = 1", "x = 1", "x = 2")[1:]
 
 
-def test_cells_run_in_the_folder_of_the_notebook_with_cnnlib_importable(write, tmp_path):
-    path = write("import os\n\nimport cnnlib\n\nprint(os.path.basename(os.getcwd()), cnnlib.__name__)")
-    assert notebooks.execute(path).cells[0].outputs[0].text == f"{tmp_path.name} cnnlib\n"
+def test_cells_run_in_an_empty_folder_of_the_same_name_with_a_copy_of_cnnlib(write, tmp_path):
+    path = write(
+        "import os\n\nimport cnnlib\n\nprint(os.path.basename(os.getcwd()), os.listdir(), cnnlib.__file__)"
+    )
+    name, found, library = notebooks.execute(path).cells[0].outputs[0].text.split()
+    assert (name, found) == (tmp_path.name, "[]")
+    assert library.endswith("__init__.py") and not Path(library).is_relative_to(sandbox.ROOT)
+
+
+def test_no_chapter_can_tell_by_what_it_is_run(write, monkeypatch):
+    """What pytest and nbval would give away: variables, the count of cells, the names of folders."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    path = write(
+        "import os\nimport sys",
+        "[name for name in os.environ if 'PYTEST' in name], len(In), _, os.getcwd().split(os.sep)[-2:]",
+        "[module for module in ('pytest', 'nbval', 'nbclient') if module in sys.modules], sys.argv[3:]",
+    )
+    stored = notebooks.execute(path)
+    kernel = nbval_gate.Kernel(path, startup_seconds=60, cell_seconds=60)
+    try:
+        for cell in stored.cells:
+            fresh = [message for message in messages(kernel, cell.source) if "data" in message]
+            assert [message["data"] for message in fresh] == [output.data for output in cell.outputs]
+    finally:
+        kernel.stop()
+    assert stored.cells[1].outputs[0].data["text/plain"].startswith("([], 3, ")
+
+
+def messages(kernel, source):
+    """The contents of what the kernel says while it executes a cell."""
+    name = kernel.execute_cell_input(source)
+    kernel.await_reply(name, timeout=60)
+    said = [kernel.get_message("iopub", timeout=60)]
+    while said[-1]["content"].get("execution_state") != "idle":
+        said.append(kernel.get_message("iopub", timeout=60))
+    return [message["content"] for message in said if message["parent_header"]["msg_id"] == name]
 
 
 def tagged(source, tag):
@@ -79,7 +115,18 @@ def tagged(source, tag):
 
 REFUSED = {
     "an exception": (["x = 1", "1 / 0"], ["code cell 2: ", "ZeroDivisionError: division by zero"]),
-    "a dead kernel": (["x = 1", "import os\n\nos._exit(1)"], ["code cell 2: Kernel died"]),
+    "a dead kernel": (
+        ["x = 1", "import os\n\nos._exit(1)"],
+        ["code cell 2: Kernel died. Its limits: 2048 MB"],
+    ),
+    "a file outside": (
+        ["import cnnlib", f"open({__file__!r}, 'a')"],
+        ["code cell 2: ", "PermissionError: a notebook under validation may not write outside"],
+    ),
+    "a connection": (
+        ["import socket", "socket.create_connection(('host.invalid', 80))"],
+        ["code cell 2: ", "PermissionError: a notebook under validation may not reach the network"],
+    ),
     "unstable outputs": (
         ["import warnings\n\nwarnings.warn('old')", "object()", "0.1 + 0.2", "print('1%\\r2%')"],
         [
@@ -115,6 +162,23 @@ def test_a_refused_notebook_is_named_and_left_as_it_was(case, write, capsys):
     assert all(message in told for message in [str(path), *messages]), told
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+ENDLESS = {
+    "import signal as s\nimport time\n\ns.signal(s.SIGINT, s.SIG_IGN)\ntime.sleep(999)": "after 2 seconds",
+    "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)": "15,000 characters of output",
+}
+
+
+@pytest.mark.parametrize("source", ENDLESS)
+def test_a_cell_without_an_end_is_named(source, write, capsys, monkeypatch):
+    monkeypatch.setattr(notebooks, "SECONDS_A_CELL", 2)
+    monkeypatch.setattr(notebooks, "SHOWN", 15_000)
+    monkeypatch.setattr(sandbox, "SHOWN", 15_000)
+    path = write("x = 1", source)
+    assert notebooks.main(["run", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert f"{path}, code cell 2: " in told and ENDLESS[source] in told
 
 
 @pytest.mark.parametrize(
@@ -183,6 +247,12 @@ def test_without_names_every_notebook_of_the_book_runs(write, tmp_path, monkeypa
     told = capsys.readouterr()
     assert told.out == f"{paths[0]}: written\n{paths[1]}: written\n"
     assert f"{paths[2]}, code cell 1" in told.err
+
+
+def test_names_may_stand_after_the_number_of_jobs(write, capsys):
+    path = write("1")
+    assert notebooks.main(["run", "-j", "2", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: written\n"
 
 
 def test_a_book_without_notebooks_is_an_error(tmp_path, monkeypatch, capsys):

@@ -14,6 +14,7 @@ import json
 import re
 import zlib
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -46,6 +47,7 @@ REASONS = {
 }
 REFUSED_NAMES = {name: reason for reason, names in REASONS.items() for name in names.split()}
 VALIDATION_COMMENT = re.compile(r"#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
+PICTURE = re.compile(r"!\[|<(img|svg|picture|canvas|iframe)\b|data:image|\{(figure|image)\}", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 UNSTABLE = {
     "a control character": re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"),
@@ -90,7 +92,7 @@ def compare(stored, fresh):
 
     Stored outputs are taken as they are, fresh ones after `normalise`. All is compared exactly but PNG, where
     no channel of a pixel may differ by more than PNG_TOLERANCE of 255: a mean over the picture would let a
-    small change hide in a large one. Execution counts are left to `structure`: nbval's kernel keeps no count.
+    small change hide in a large one. Execution counts are left to `structure`.
     """
     fresh = normalise(fresh)
     problems = []
@@ -169,26 +171,42 @@ def labels(notebook):
 
 def sources(notebook):
     """What the cells may not ask for, whether or not they have been executed: names that fail without a
-    kernel or differ from run to run, magics, shell lines, and every way to opt out of validation."""
+    kernel or differ from run to run, magics, shell lines, another cnnlib or pictures than the ones that are
+    checked, and every way to opt out of validation."""
     problems = []
+    code = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    library = _from_cnnlib(code)
     for label, cell in zip(labels(notebook), notebook["cells"]):
         if tags := set(cell["metadata"].get("tags", [])) - TAGS:
             problems.append(
                 f"{label}: unknown tags {sorted(tags)}; none may turn execution or validation off"
             )
         if cell["cell_type"] == "code":
-            problems += [f"{label}: {problem}" for problem in _source(cell["source"])]
+            problems += [f"{label}: {problem}" for problem in _source(cell["source"], library)]
         elif cell["cell_type"] != "markdown":
             problems.append(f"{label}: only code and markdown cells are shown")
-        elif "attachments" in cell:
-            problems.append(f"{label}: attachments are pictures that nothing computed")
+        elif "attachments" in cell or PICTURE.search(cell["source"]):
+            problems.append(f"{label}: a picture that nothing computed")
     if not any(cell["cell_type"] == "code" for cell in notebook["cells"]):
         problems.append("no code cell: a page of text is a .md file")
     return problems
 
 
 @functools.cache
-def _source(source):
+def _from_cnnlib(code):
+    with suppress(SyntaxError):  # which _source reports
+        return frozenset(
+            name.asname or name.name.partition(".")[0]
+            for node in ast.walk(ast.parse(code))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in node.names
+            if re.match(r"cnnlib\b", getattr(node, "module", name.name) or "")
+        )
+    return frozenset()
+
+
+@functools.cache
+def _source(source, library):
     problems = [f"{comment} turns validation off" for comment in VALIDATION_COMMENT.findall(source)]
     try:
         nodes = list(ast.walk(ast.parse(source)))
@@ -198,7 +216,10 @@ def _source(source):
         problems.append("nothing to execute")
     fields = ("id", "attr", "name", "arg", "module")
     used = {part for node in nodes for field in fields for part in str(getattr(node, field, "")).split(".")}
-    return problems + [f"{name} {REFUSED_NAMES[name]}" for name in sorted(used & REFUSED_NAMES.keys())]
+    problems += [f"{name} {REFUSED_NAMES[name]}" for name in sorted(used & REFUSED_NAMES.keys())]
+    changed = {ast.unparse(n) for n in nodes if isinstance(getattr(n, "ctx", None), ast.Store | ast.Del)}
+    changed = (name for name in sorted(changed) if "." in name and name.partition(".")[0] in library)
+    return problems + [f"changes {name} of cnnlib" for name in changed]
 
 
 def structure(notebook):
@@ -269,13 +290,22 @@ def pages(root):
 
 
 def toc_problems(root):
-    """Where book/ and _toc.yml disagree: a page not listed, listed twice, or listed and not there."""
+    """Where book/ and _toc.yml disagree: a page not listed, listed twice, or listed and not there; and what
+    under book/ could stand for a page, or change how it is judged, without being judged itself."""
     there = {path.relative_to(root).with_suffix("").as_posix(): path for path in pages(root)}
     listed = Counter(_files(yaml.safe_load(Path(root, "_toc.yml").read_text(encoding="utf-8"))))
     problems = [
         f"{there[page].relative_to(root).as_posix()} is not in _toc.yml"
         for page in sorted(there.keys() - listed.keys())
     ]
+    for path in sorted(Path(root, "book").rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.is_symlink():
+            problems.append(f"{name} is a link: put the file itself there")
+        elif path.suffix == ".py":
+            problems.append(f"{name} is code outside of a notebook")
+        elif path.suffix == ".md" and path.with_suffix(".ipynb").exists():
+            problems.append(f"{name} is beside a notebook of the same name")
     problems += [
         f"_toc.yml lists {page}, which is not there" for page in sorted(listed.keys() - there.keys())
     ]
@@ -288,6 +318,6 @@ def toc_problems(root):
 
 def _files(entry):
     if isinstance(entry, dict):
-        named = [re.sub(r"\.(ipynb|md)$", "", entry[key]) for key in ("root", "file") if key in entry]
+        named = [re.sub(r"\.(ipynb|md)$", "", entry[key]) for key in ("root", "file", "glob") if key in entry]
         return named + [file for value in entry.values() for file in _files(value)]
     return [file for value in entry for file in _files(value)] if isinstance(entry, list) else []

@@ -7,19 +7,25 @@ more test, "structure", that executes nothing.
 """
 
 import copy
-import os
+import math
+import time
+from collections import deque
+from contextlib import ExitStack
+from queue import Empty
 
 import gate
-import notebooks
 import pytest
+from jupyter_client.manager import KernelManager
 from nbformat import from_dict
 from nbformat.v4 import output_from_msg
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
+from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
+from sandbox import SHOWN, refused, sandbox
 
 LOOSER = ("nbval_lax", "nbval_sanitize_with", "sanitize_with", "nbval_kernel_name", "nbdime")
 ALWAYS = {"skip": False, "check": True, "check_exception": False}
 OUTPUTS = ("stream", "display_data", "execute_result", "error", "update_display_data", "clear_output")
+SECONDS_TO_INTERRUPT = 5
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,6 +36,12 @@ def pytest_configure(config):
         raise pytest.UsageError(
             f"notebooks are validated with --nbval and without {', '.join(given) or 'exceptions'}"
         )
+
+
+def pytest_report_header():
+    """Says how far the notebooks are shut in: that depends on the system."""
+    why = refused()
+    return f"notebooks: shut in by Python alone ({why})" if why else "notebooks: shut in by Python and Linux"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,6 +57,8 @@ def pytest_collect_file(parent):
 class NotebookFile(IPyNbFile):
     """A notebook: nbval's tests of its cells, and a test of its structure."""
 
+    over = ""  # the cell, if any, after which the kernel can run no other
+
     def collect(self):
         """The test of the structure, then those of the cells."""
         yield Structure.from_parent(self, name="structure")
@@ -55,7 +69,13 @@ class NotebookFile(IPyNbFile):
 
     def setup(self):
         """Starts the kernel."""
-        self.kernel = Kernel(self.path.parent, self.config.option.nbval_kernel_startup_timeout)
+        option = self.config.option
+        self.kernel = Kernel(self.path, option.nbval_kernel_startup_timeout, option.nbval_cell_timeout)
+
+    def teardown(self):
+        """Stops the kernel."""
+        if self.kernel:
+            self.kernel.stop()
 
     def get_kernel_message(self, timeout=None, stream="iopub"):
         """nbval's reading, which also keeps each output as it came, before nbval merges or drops any."""
@@ -65,15 +85,66 @@ class NotebookFile(IPyNbFile):
         return message
 
 
-class Kernel(RunningKernel):
-    """The kernel that the notebook tool also starts: this interpreter, in the tool's environment."""
+class KernelDied(Exception):
+    """A kernel ended by itself."""
 
-    def __init__(self, folder, timeout):
-        with open(os.devnull, "w") as quiet:
-            self.km, self.kc = start_new_kernel(
-                timeout, CURRENT_ENV_KERNEL_NAME, cwd=str(folder), env=notebooks.environment(), stderr=quiet
-            )
-        self._ensure_iopub_up()
+
+class Kernel(RunningKernel):
+    """The kernel that the notebook tool also starts. nbval waits for one that has died, and listens to one
+    that does not stop talking: this one ends both."""
+
+    def __init__(self, notebook, startup_seconds, cell_seconds):
+        self.cell_seconds, self.deadline = cell_seconds, math.inf
+        self.early, self.shown = deque(), 0
+        self.ending = ExitStack()
+        self.sandbox = self.ending.enter_context(sandbox(notebook))
+        self.km = self.sandbox.manager(KernelManager)
+        self.km.start_kernel(**self.sandbox.start)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self.kc.wait_for_ready(timeout=startup_seconds)
+            self._ensure_iopub_up()
+        except RuntimeError as error:
+            words = self.sandbox.last_words()
+            self.stop()
+            raise KernelDied(f"The kernel did not start: {error}. {words}") from None
+
+    def execute_cell_input(self, cell_input, allow_stdin=None):
+        """Starts a cell, as the notebook tool does, and the clock."""
+        self.deadline = time.monotonic() + self.cell_seconds + SECONDS_TO_INTERRUPT
+        return self.kc.execute(cell_input, allow_stdin=False, stop_on_error=False)
+
+    def get_message(self, stream, timeout=None):
+        """The next message. Raises Empty where none comes in time, whatever came before, and KernelDied."""
+        end = min(time.monotonic() + timeout, self.deadline)
+        while (left := end - time.monotonic()) > 0:
+            if stream == "iopub" and self.early:
+                return self.early.popleft()
+            try:
+                return super().get_message(stream, timeout=min(left, 0.5))
+            except Empty:
+                if not self.is_alive():
+                    raise KernelDied("The kernel died.") from None
+                if stream == "shell":
+                    self.listen()
+        raise Empty
+
+    def listen(self):
+        """Reads what a cell shows while it runs. Raises KernelDied where that is too much to be meant."""
+        while self.shown <= SHOWN:
+            try:
+                self.early.append(super().get_message("iopub", timeout=0))
+            except Empty:
+                return
+            self.shown += len(str(self.early[-1]["content"]))
+        raise KernelDied("The cell shows too much.")
+
+    def stop(self):
+        """Ends the kernel, if it has not ended yet, and removes its folder."""
+        if hasattr(self, "km"):
+            super().stop()
+        self.ending.close()
 
 
 class Structure(pytest.Item):
@@ -98,13 +169,29 @@ class Structure(pytest.Item):
 class NotebookCell(IPyNbCell):
     """A cell that nbval always executes and compares, whatever its tags and comments say."""
 
+    def setup(self):
+        """Expects nothing of a cell after one that the kernel did not come back from, and does not run it."""
+        if self.parent.over:
+            self.add_marker(pytest.mark.xfail(reason=f"the kernel ended in {self.parent.over}", run=False))
+
     def runtest(self):
         """nbval's test, then the gate's."""
         stored = copy.deepcopy(self.cell.outputs)  # nbval will merge the streams of its own copy
         self.parent.shown = []
-        super().runtest()
+        try:
+            super().runtest()
+        except KernelDied as error:
+            self.parent.timed_out = True
+            self.raise_cell_error(f"{error} {self.parent.kernel.sandbox.last_words()}")
+        finally:
+            if self.parent.timed_out:
+                self.parent.over = self.name
         if problems := gate.compare(stored, [output_from_msg(message) for message in self.parent.shown]):
             self.raise_cell_error("Cell outputs differ", "\n".join(problems))
+
+    def stop(self):
+        """What nbval calls, though it has none, where a cell does not end after an error."""
+        self.parent.kernel.stop()
 
     def compare_outputs(self, test, ref, skip_compare=None):
         """nbval's comparison, of the fresh outputs in the form that is stored."""

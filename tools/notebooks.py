@@ -10,25 +10,21 @@ left as it was.
 
 import argparse
 import asyncio
-import atexit
 import copy
 import difflib
-import functools
 import hashlib
 import os
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gate
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from sandbox import SHOWN, font_cache, refused, sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_A_CELL = 300
@@ -38,28 +34,17 @@ class NotebookError(Exception):
     """Why a notebook is not stored: a sentence a line, each with the notebook's and the cell's name."""
 
 
-@functools.cache
-def environment():
-    """The environment variables of every kernel, here and under nbval: those of the user, but for what would
-    let their settings change an output. The folder in place of their configuration goes with this process."""
-    # Builds matplotlib's font cache now; a kernel would announce it in a chapter.
-    import matplotlib.font_manager
+class Client(NotebookClient):
+    """nbclient's, which gives up a kernel that shows more than sandbox.SHOWN."""
 
-    folder = tempfile.mkdtemp(prefix="notebooks-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "IPYTHON", "JUPYTER"))}
-    return kept | {
-        "IPYTHONDIR": folder,
-        "JUPYTER_CONFIG_DIR": folder,
-        "MATPLOTLIBRC": os.path.join(matplotlib.get_data_path(), "matplotlibrc"),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": str(ROOT),
-        "VECLIB_MAXIMUM_THREADS": "1",
-    }
+    shown = 0
+
+    def process_message(self, msg, cell, cell_index):
+        """One message of the kernel."""
+        self.shown += len(str(msg["content"]))
+        if self.shown > SHOWN:
+            self.task_poll_for_reply.cancel()  # as nbclient does where a kernel dies
+        return super().process_message(msg, cell, cell_index)
 
 
 def execute(path):
@@ -72,25 +57,25 @@ def execute(path):
     except (OSError, ValueError) as error:
         raise NotebookError(error) from None
     _refuse(path, gate.sources(notebook))
-    # Without kernel folders the kernel is this interpreter, whatever other kernels are installed. At a lower
-    # level it would warn that its ports, which are this machine's own, are not encrypted.
-    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    client = NotebookClient(
-        notebook,
-        km=kernel,
-        extra_arguments=["--log-level=ERROR"],
-        timeout=SECONDS_A_CELL,
-        iopub_timeout=60,
-        raise_on_iopub_timeout=True,
-        store_widget_state=False,
-        record_timing=False,
-        resources={"metadata": {"path": str(Path(path).resolve().parent)}},
-    )
-    try:
-        asyncio.run(client.async_execute(env=environment(), cleanup_kc=True))
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        cell = f"code cell {client.code_cells_executed}"
-        raise NotebookError(f"{path}, {cell}: {gate.clean(str(error))}") from None
+    with sandbox(path) as box:
+        client = Client(
+            notebook,
+            km=box.manager(AsyncKernelManager),
+            timeout=SECONDS_A_CELL,
+            startup_timeout=60,
+            iopub_timeout=60,
+            raise_on_iopub_timeout=True,
+            shutdown_kernel="immediate",
+            ipython_hist_file="",  # an argument that pytest's kernels would not have
+            store_widget_state=False,
+            record_timing=False,
+        )
+        try:
+            asyncio.run(client.async_execute(**box.start, cleanup_kc=True))
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
+            words = f"{error}. {box.last_words()}" if isinstance(error, RuntimeError) else str(error)
+            cell = f"code cell {client.code_cells_executed}"
+            raise NotebookError(f"{path}, {cell}: {gate.clean(words)}") from None
     notebook = normalise(notebook)
     _refuse(path, gate.structure(notebook))
     return notebook
@@ -177,12 +162,12 @@ def main(arguments=None):
     parser.add_argument(
         "-j", "--jobs", type=int, default=1, metavar="N", help="notebooks at a time (default: 1)"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # names may follow -j
     notebooks = options.notebooks or [page for page in gate.pages(ROOT) if page.suffix == ".ipynb"]
     if not notebooks:
         parser.error(f"no notebook under {ROOT / 'book'}")
     work = {"run": run, "check": check}[options.command]
-    environment()  # once, before the threads ask for it
+    font_cache(), refused()  # once, before the threads ask for them
     code = 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for path, job in [(path, pool.submit(work, path)) for path in notebooks]:

@@ -1,0 +1,235 @@
+"""A notebook under validation is shut in, and none can hold up the others: `pytest` itself, with this
+project's settings, on small projects whose notebooks try to get out, to hang and to eat memory."""
+
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import guard
+import nbval_gate
+import notebooks
+import pytest
+import sandbox
+from nbformat import v4
+from test_nbval_gate import run_pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LINUX = sys.platform == "linux"
+
+
+def make_project(root, chapters, **edits):
+    """Makes a project in `root` with this one's settings and tools, a library of one empty file, and the
+    chapters {name: sources of its cells}, whose cells are stored as giving no output. An edit
+    {tool: {old: new}} changes a line of a tool."""
+    shutil.copy(ROOT / "pyproject.toml", root)
+    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("tests", "book", "cnnlib"):
+        (root / folder).mkdir()
+    (root / "cnnlib/__init__.py").touch()
+    for tool, lines in edits.items():
+        path = root / f"tools/{tool}.py"
+        text = path.read_text(encoding="utf-8")
+        for old, new in lines.items():
+            assert text.count(old) == 1, (tool, old)
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+    for name, sources in chapters.items():
+        notebook = notebooks.normalise(v4.new_notebook(cells=[v4.new_code_cell(text) for text in sources]))
+        (root / f"book/{name}.ipynb").write_bytes(notebooks.serialise(notebook))
+    listed = "".join(f"- file: book/{name}\n" for name in chapters)
+    (root / "_toc.yml").write_text(f"format: jb-book\nroot: book/intro\nchapters:\n{listed}")
+    (root / "book/intro.md").touch()
+
+
+# What a notebook may try. For each: its cell, and how it fails (None: it passes) where Python and Linux shut
+# it in, where Python alone does, and where nothing does. The cells catch what a machine without a network says.
+
+ATTEMPTS = {
+    "to look up a name": (
+        "try:\n    _ = socket.getaddrinfo('host.invalid', 80)\nexcept socket.gaierror:\n    pass",
+        *2 * ["may not reach the network: getaddrinfo of host.invalid"],
+        None,
+    ),
+    "to send to another machine": (
+        "try:\n    _ = socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))\n"
+        "except OSError as error:\n    assert 'unreachable' in str(error)",
+        *2 * ["may not reach the network: sendto of 192.0.2.1"],
+        None,
+    ),
+    "to reach this machine": (
+        "socket.create_connection(('127.0.0.1', PORT), timeout=9).close()",
+        "ConnectionRefusedError",
+        None,
+        None,
+    ),
+    "to talk to itself": (
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "socket.create_connection(server.getsockname(), timeout=9).close()",
+        *3 * [None],
+    ),
+    "to start a program": (
+        "import subprocess\n\n_ = subprocess.run([sys.executable, '-c', ''], check=True)",
+        *2 * ["may not start a program: "],
+        None,
+    ),
+    "to write into the tree": (
+        "_ = (TREE / 'written').write_text('')",
+        *2 * ["may not write outside its own folder: "],
+        None,
+    ),
+    "to remove a file": (
+        "(TREE / 'removable').unlink()",
+        *2 * ["may not write outside its own folder: "],
+        None,
+    ),
+    "to read its own outputs": (
+        "_ = (TREE / 'book/attempts.ipynb').read_bytes()",
+        *2 * ["may not read the files of the book: "],
+        None,
+    ),
+    "to see the other chapters": (
+        "assert 'attempts.ipynb' in os.listdir(TREE / 'book')",
+        "AssertionError",
+        None,
+        None,
+    ),
+    "to change the library": (
+        "import cnnlib\n\n_ = Path(cnnlib.__file__).write_text('changed = True')",
+        *3 * [None],
+    ),
+    "to write beside itself": ("_ = Path('written').write_text('')", *3 * [None]),
+}
+if LINUX:
+    ATTEMPTS |= {
+        "to write past Python": (
+            "import ctypes\n\nassert ctypes.CDLL(None).mkdir(os.fsencode(TREE / 'made'), 0o755) == 0",
+            "AssertionError",
+            None,
+            None,
+        ),
+        "to take 3 GiB": (
+            "import mmap\n\n_ = mmap.mmap(-1, 3 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)",
+            *2 * ["Cannot allocate memory"],
+            None,
+        ),
+    }
+NO_NAMESPACES = "import sys\n\nsys.exit('unshare: Operation not permitted')\n"
+NO_GUARD = "def install(**limits):\n    pass\n"
+
+
+def files(root):
+    """The bytes of every file of a project but for the caches of Python and pytest."""
+    kept = (path for path in root.rglob("*") if not {"__pycache__", ".pytest_cache"} & {*path.parts})
+    return {path.relative_to(root): path.read_bytes() for path in kept if path.is_file()}
+
+
+@pytest.mark.parametrize("way", ["Python and Linux", "Python alone", "nothing"])
+def test_what_a_notebook_may_not_do(way, tmp_path):
+    """Each attempt fails with its reason, and passes where what refuses it is taken away."""
+    if way == "Python and Linux" and sandbox.refused():
+        pytest.skip(f"the system gives no namespaces: {sandbox.refused()}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        setup = (
+            f"import os\nimport socket\nimport sys\nfrom pathlib import Path\n\n"
+            f"TREE, PORT = Path({str(tmp_path)!r}), {server.getsockname()[1]}"
+        )
+        make_project(tmp_path, {"attempts": [setup, *(source for source, *_ in ATTEMPTS.values())]})
+        (tmp_path / "removable").touch()
+        if way != "Python and Linux":
+            (tmp_path / "tools/confine.py").write_text(NO_NAMESPACES)
+        if way == "nothing":
+            (tmp_path / "tools/guard.py").write_text(NO_GUARD)
+        before = files(tmp_path)
+        code, text, outcomes = run_pytest(tmp_path, "-n0")
+    column = ["Python and Linux", "Python alone", "nothing"].index(way) + 1
+    expected = {"structure": "PASSED", "Cell 0": "PASSED"}
+    for number, attempt in enumerate(ATTEMPTS.values(), 1):
+        expected[f"Cell {number}"] = "FAILED" if attempt[column] else "PASSED"
+    assert outcomes == {"attempts": expected}, text
+    told = text.split("\nNotebook cell execution failed\n")[1:]
+    reasons = [attempt[column] for attempt in ATTEMPTS.values() if attempt[column]]
+    for part, reason in zip(told, reasons, strict=True):
+        assert reason in part, part
+    changed = {path.as_posix() for path, _ in files(tmp_path).items() ^ before.items()}
+    if way == "Python and Linux":
+        assert changed == set() and not (tmp_path / "made").exists()
+        assert "notebooks: shut in by Python and Linux\n" in text
+    elif way == "Python alone":
+        assert changed == set()
+        why = "unshare: Operation not permitted" if LINUX else f"{sys.platform} has none"
+        assert f"notebooks: shut in by Python alone ({why})\n" in text
+    else:
+        assert changed == {"written", "removable"}
+
+
+# What may hold up the others. Each notebook has a cell before and a cell after the one that does.
+
+ENDLESS = {
+    "hanging": ("import time\n\ntime.sleep(999)", "Timeout of 3 seconds exceeded"),
+    "ignoring": (  # an interrupt, and talking on
+        "import signal\nimport time\n\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n"
+        "    print(1, flush=True)\n    time.sleep(0.1)",
+        "Timeout of 3 seconds exceeded while executing cell. Failed to interrupt kernel",
+    ),
+    "flooding": (
+        "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)",
+        "The cell shows too much.",
+    ),
+    "dying": ("import os\n\nos._exit(1)", "The kernel died."),
+}
+if LINUX:
+    ENDLESS["eating"] = ("kept = []\nwhile True:\n    kept.append(bytes(10**7))", "400 MB|MemoryError")
+
+
+def test_no_notebook_holds_up_the_others(tmp_path):
+    """The cell is named, those after it are not run, and the last notebook passes."""
+    chapters = {name: ["x = 1", source, "x = 2"] for name, (source, _) in ENDLESS.items()}
+    shorter = {
+        "sandbox": {"MEGABYTES = 2048": "MEGABYTES = 400", "SHOWN = 15_000_000": "SHOWN = 15_000"},
+        "nbval_gate": {"SECONDS_TO_INTERRUPT = 5": "SECONDS_TO_INTERRUPT = 2"},
+    }
+    make_project(tmp_path, chapters | {"well_behaved": ["x = 1"]}, **shorter)
+    code, text, outcomes = run_pytest(tmp_path, "-n2", "--nbval-cell-timeout=3")
+    assert code == pytest.ExitCode.TESTS_FAILED, text
+    for name, (_, message) in ENDLESS.items():
+        # A kernel without memory may die of it, or raise MemoryError and live on.
+        assert outcomes[name].pop("Cell 2") == "XFAIL" or name == "eating", text
+        assert outcomes[name] == {"structure": "PASSED", "Cell 0": "PASSED", "Cell 1": "FAILED"}, text
+        told = text.split(f" book/{name}.ipynb::Cell 1 __")[1].split("\n____")[0]
+        assert re.search(message, told), told
+    assert outcomes["well_behaved"] == {"structure": "PASSED", "Cell 0": "PASSED"}, text
+    assert "XFAIL book/hanging.ipynb::Cell 2 - [NOTRUN] the kernel ended in Cell 1" in text
+
+
+@pytest.mark.parametrize("host", [None, "", b"localhost", "localhost", "127.0.0.1", "127.9.8.7", "::1"])
+def test_this_machine_is_local(host):
+    assert guard.local(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "0.0.0.0", "127.0.0.1.test", "127.test", "localhost.test", "::2", 16]
+)
+def test_others_are_not(host):
+    assert not guard.local(host)
+
+
+def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    (tmp_path / "tools/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
+    monkeypatch.setattr(sandbox, "TOOLS", tmp_path / "tools")
+    with pytest.raises(nbval_gate.KernelDied, match=r"no guard, so no kernel: OSError\('broken'\)"):
+        nbval_gate.Kernel(tmp_path / "x.ipynb", startup_seconds=60, cell_seconds=9)
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for source in ("1", "1 / 0", "import os\n\nos._exit(1)"):
+        path = tmp_path / "x.ipynb"
+        path.write_text(v4.writes(v4.new_notebook(cells=[v4.new_code_cell(source)])))
+        with suppress(notebooks.NotebookError):
+            notebooks.execute(path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,78 @@
+"""Starts a program in namespaces of its own: no network but its own loopback, and one folder to write in.
+
+    python -I -S tools/confine.py FOLDER HIDDEN PROGRAM ARGUMENT...
+
+The whole file system is read-only to the program and to all that it starts, but for FOLDER; the folder
+HIDDEN is empty. Needs Linux 5.12, and that the system lets its users make namespaces; where it does not, the
+exit code is 1, the reason is on stderr, and nothing was started.
+"""
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import sys
+
+# From the system's headers sched.h, sys/mount.h, fcntl.h, sys/prctl.h and net/if.h.
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+AT_FDCWD, AT_RECURSIVE, MOUNT_SETATTR, RDONLY = -100, 0x8000, 442, 1
+PR_CAPBSET_DROP, CAPABILITIES = 24, 64
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mount.argtypes = [*3 * [ctypes.c_char_p], ctypes.c_ulong, ctypes.c_char_p]
+libc.prctl.argtypes = [ctypes.c_int, *4 * [ctypes.c_ulong]]
+libc.syscall.argtypes = [
+    *(ctypes.c_long, ctypes.c_int, ctypes.c_char_p),  # its number, and those of mount_setattr
+    *(ctypes.c_uint, ctypes.c_void_p, ctypes.c_size_t),
+]
+
+
+def call(name, *arguments):
+    """Calls the C library's function `name`; raises OSError where it fails."""
+    if getattr(libc, name)(*arguments) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def confine(folder, hidden):
+    """Moves this process into namespaces of its own. Raises OSError where the system refuses; half of it may
+    be done then."""
+    uid, gid = os.getuid(), os.getgid()
+    call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
+    for name, text in ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    empty = os.path.join(folder, b"hidden")
+    os.makedirs(empty, exist_ok=True)
+    if os.path.isdir(hidden):
+        call("mount", empty, hidden, None, MS_BIND, None)
+    call("mount", folder, folder, None, MS_BIND, None)
+    set_read_only(b"/", AT_RECURSIVE, True)
+    set_read_only(folder, 0, False)
+    # Locks and memory that processes share: a chapter's own workers may need them.
+    call("mount", b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"size=256m")
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))
+    # Here root could otherwise undo all this.
+    for capability in range(CAPABILITIES):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def set_read_only(path, flags, on):
+    """Makes the mount at `path` read-only, or not."""
+    attributes = (ctypes.c_uint64 * 4)(RDONLY if on else 0, 0 if on else RDONLY)
+    call("syscall", MOUNT_SETATTR, AT_FDCWD, path, flags, attributes, ctypes.sizeof(attributes))
+
+
+if __name__ == "__main__":
+    folder, hidden, *command = sys.argv[1:]
+    try:
+        confine(os.fsencode(folder), os.fsencode(hidden))
+        os.chdir(os.getcwd())  # once more, through the mount that can be written
+        os.execv(command[0], command)
+    except OSError as error:
+        sys.exit(str(error))
