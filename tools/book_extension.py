@@ -1,9 +1,14 @@
-"""What the book needs of Sphinx beyond `_config.yml`: MathJax from this machine, and builds that fail on warnings."""
+"""What the book needs of Sphinx beyond `_config.yml`: MathJax from this machine, light pages, no file that nothing loads,
+and builds that fail on warnings."""
 
+import re
+import shutil
 from importlib import metadata
 from pathlib import Path
 
 MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"  # the one file that loads no other
+PROGRAM = re.compile(r'<div class="highlight"><pre>.*?</pre>', re.DOTALL)
+PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 
 
 def add_mathjax(app, config):
@@ -12,6 +17,21 @@ def add_mathjax(app, config):
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run pip install -r requirements.txt")
     config.html_static_path.append(str(path))
+
+
+def lighten(app, pagename, templatename, context, doctree):
+    """Take the marks off the tokens of programs that have the colour of all text, over half of them."""
+    if "body" in context:
+        context["body"] = PROGRAM.sub(lambda program: PLAIN.sub(r"\1", program[0]), context["body"])
+
+
+def drop_unused(app, exception):
+    """Leave out what no page loads: the theme's source maps, its fonts in the form for browsers of before 2016, and the
+    translations that Sphinx itself reads."""
+    static = Path(app.outdir, "_static")
+    for path in [*static.rglob("*.map"), *static.rglob("*.ttf")]:
+        path.unlink()
+    shutil.rmtree(static / "locales", ignore_errors=True)
 
 
 def fail_on_warnings(app, exception):
@@ -24,5 +44,7 @@ def setup(app):
     """Register the hooks. `keep_going` makes Sphinx report every warning and then exit with status 1."""
     app.keep_going = True
     app.connect("config-inited", add_mathjax)
+    app.connect("html-page-context", lighten)
+    app.connect("build-finished", drop_unused)
     app.connect("build-finished", fail_on_warnings)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

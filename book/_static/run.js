@@ -1,0 +1,23 @@
+// A click on "Run this chapter in your browser" leads to JupyterLite where that can work, and says why where it cannot.
+document.addEventListener("click", async event => {
+  const link = event.target.closest(".run-chapter-start");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const message = link.closest(".run-chapter").querySelector(".run-chapter-message");
+  if (location.protocol === "file:") {
+    message.textContent = "A chapter can run only where the book comes from a web server, and this page is a file on your " +
+      "disk. In the folder of the book's index.html type python3 -m http.server (on Windows py -m http.server), then open http://localhost:8000.";
+    return;
+  }
+  message.textContent = "Looking for Python …";
+  try {
+    const answer = await fetch(link.dataset.python, { signal: AbortSignal.timeout(10000) });
+    if (!answer.ok) throw new Error(answer.status);
+    await answer.text();
+    message.textContent = "";
+    location.assign(link.href);
+  } catch {
+    message.textContent = "Python for the browser cannot be downloaded: " + new URL(link.dataset.python).host +
+      " does not answer. Try again later, or download the notebook and run it on your computer.";
+  }
+});

@@ -1,0 +1,25 @@
+"""Builds of the book, as a reader types them."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import gate
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def jupyter_book(*arguments, lite=False):
+    """(exit status, everything printed) of the program that a reader types, with JupyterLite or without."""
+    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
+    done = subprocess.run(
+        [program, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONUTF8": "1", "CNNLIB_LITE": str(int(lite))},
+    )
+    return done.returncode, gate.clean(done.stdout)

@@ -1,0 +1,262 @@
+"""What a reader needs to run a chapter: the links on its page, the files behind them, a zip that is the whole book."""
+
+import filecmp
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import book_run
+import gate
+import pages
+import pytest
+from bs4 import BeautifulSoup
+from building import ROOT, jupyter_book
+from sphinx.errors import ConfigError, ExtensionError
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+CHAPTERS = [page for page in LISTED if (ROOT / f"{page}.ipynb").is_file()]
+ZIP = f"{book_run.NAME}.zip"
+
+
+def links(site, page):
+    """{last word of the class: link} of the links under the title of a page."""
+    tags = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser").select(
+        "article h1 + .run-chapter a"
+    )
+    return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}
+
+
+def target(site, page, tag):
+    """(file, query) that a link of a page leads to."""
+    parts = urlsplit(tag["href"])
+    assert not parts.scheme and not parts.netloc and not parts.path.startswith("/"), (
+        "works in one folder only"
+    )
+    return (site / page).parent.joinpath(unquote(parts.path)).resolve(), parse_qs(parts.query)
+
+
+def config(site):
+    """The settings of JupyterLite."""
+    return json.loads((site / "lite" / "jupyter-lite.json").read_bytes())["jupyter-config-data"]
+
+
+def kernel(site):
+    """The settings of the kernel in it."""
+    return config(site)["litePluginSettings"][f"{book_run.KERNEL}:kernel"]
+
+
+def wheels(site):
+    """{name of the package: its wheel} of those that the kernel loads from the book."""
+    paths = [
+        site / "lite" / "pypi" / Path(url).name for url in kernel(site)["loadPyodideOptions"]["packages"][2:]
+    ]
+    return {path.name.split("-")[0]: zipfile.ZipFile(path) for path in paths}
+
+
+# The links of a page.
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_each_chapter_can_be_run_and_downloaded(site, page):
+    found = links(site, page)
+    assert list(found) == ["start", "notebook", "zip"]
+    file, query = target(site, page, found["start"])
+    assert file == site / "lite" / "notebooks" / "index.html" and query == {"path": [f"{page}.ipynb"]}
+    assert found["start"].get_text() == "Run this chapter in your browser"
+    file, _ = target(site, page, found["notebook"])
+    assert file == site / "lite" / "files" / f"{page}.ipynb" and file.is_file()
+    file, _ = target(site, page, found["zip"])
+    assert file == site / ZIP and file.is_file()
+
+
+def test_other_pages_have_no_such_links(site):
+    for page in {"search", "index", *LISTED} - {*CHAPTERS}:
+        assert "run-chapter" not in (site / f"{page}.html").read_text(encoding="utf-8")
+
+
+def test_the_button_asks_for_the_python_that_the_kernel_takes(site):
+    for page in CHAPTERS:
+        assert links(site, page)["start"]["data-python"] == kernel(site)["pyodideUrl"] == book_run.PYODIDE
+
+
+def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
+    """What it says is read in a browser by test_browser; here is that each page has a place for it, and the script."""
+    for page in CHAPTERS:
+        html = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+        (message,) = html.select(".run-chapter [role=status]")
+        assert message.get_text() == ""
+        assert [tag for tag in html("script", src=True) if urlsplit(tag["src"]).path.endswith("/run.js")]
+    script = (site / "_static" / "run.js").read_text(encoding="utf-8")
+    assert script.count("fetch(") == 1 and script.index('addEventListener("click"') < script.index("fetch(")
+    for said in ("A chapter can run only where the book comes from a web server", "cannot be downloaded"):
+        assert said in script
+
+
+# JupyterLite.
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
+    stored = gate.read(ROOT / f"{page}.ipynb")
+    offered = json.loads((site / "lite" / "files" / f"{page}.ipynb").read_bytes())
+    for cell in offered["cells"]:
+        assert cell["metadata"].pop("trusted") is True  # or JupyterLite shows no drawing before the first run
+    assert (
+        offered == stored
+    )  # the same, and valid; gate.read joins lines, as JupyterLite does not in printed text
+    listing = json.loads((site / "lite" / "api" / "contents" / "book" / "all.json").read_bytes())
+    assert f"{page}.ipynb" in [entry["path"] for entry in listing["content"]]
+
+
+def test_the_kernel_loads_cnnlib_as_it_is_in_this_folder(site):
+    wheel = wheels(site)["cnnlib"]
+    inside = {name: wheel.read(name) for name in wheel.namelist() if name.startswith("cnnlib/")}
+    tracked = [
+        path for path in ROOT.glob("cnnlib/**/*") if path.is_file() and "__pycache__" not in path.parts
+    ]
+    assert inside == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in tracked}
+    assert "cnnlib/data/digits.npz" in inside
+
+
+def test_the_kernel_finds_every_package_that_it_loads(site):
+    packages = kernel(site)["loadPyodideOptions"]["packages"]
+    assert packages[:2] == ["numpy", "matplotlib"]
+    # The URLs are seen from the folder of the script that runs the kernel.
+    script = site / "lite" / "extensions" / book_run.KERNEL / "static"
+    assert any("loadPyodide" in path.read_text(encoding="utf-8") for path in script.glob("*.js"))
+    assert all((script / url).resolve().is_file() for url in packages[2:])
+    assert list(wheels(site)) == ["cnnlib", "comm", "ipywidgets"]
+
+
+def test_the_wheels_of_installed_packages_are_whole(site):
+    for name in book_run.WIDGETS:
+        wheel = wheels(site)[name]
+        (record,) = [file for file in wheel.namelist() if file.endswith(".dist-info/RECORD")]
+        for line in wheel.read(record).decode().splitlines():
+            file, _, size = line.rsplit(",", 2)
+            if size and not file.startswith("..") and not file.endswith(".pyc"):
+                assert wheel.getinfo(file).file_size == int(size), file
+        assert f"{name}/__init__.py" in wheel.namelist() and wheel.testzip() is None
+
+
+def test_jupyterlite_has_the_extensions_that_it_needs_and_no_other(site):
+    names = [extension["name"] for extension in config(site)["federated_extensions"]]
+    assert sorted(names) == sorted(book_run.EXTENSIONS)
+    folder = site / "lite" / "extensions"
+    assert {path.parent.relative_to(folder).as_posix() for path in folder.rglob("package.json")} == {*names}
+    assert not list((site / "lite").rglob("*.map"))
+
+
+def test_jupyterlite_names_no_other_machine_but_the_one_with_pyodide(site):
+    text = (site / "lite" / "jupyter-lite.json").read_text(encoding="utf-8")
+    assert re.findall(r"https?://[^\"]*", text) == [book_run.PYODIDE]
+
+
+def test_the_files_are_new(site):
+    """JupyterLite dates them to 1980; a browser takes old files to be good for a tenth of their age."""
+    newest = (ROOT / "_toc.yml").stat().st_mtime
+    assert min(path.stat().st_mtime for path in site.rglob("*") if path.is_file()) > min(
+        newest, 1_500_000_000
+    )
+
+
+def test_the_python_of_the_tests_is_the_one_that_readers_get():
+    if not (folder := os.environ.get("CNNLIB_PYODIDE_DIR")):
+        pytest.skip("CNNLIB_PYODIDE_DIR names no folder with Pyodide")
+    info = json.loads(Path(folder, "pyodide-lock.json").read_bytes())["info"]
+    assert f"/v{info['version']}/" in book_run.PYODIDE
+
+
+def test_a_new_chapter_or_library_is_a_new_edition():
+    files = {"book/a.ipynb": b"1", "cnnlib/b.py": b"2", "README.md": b"3"}
+    same = [files, dict(reversed(files.items())), files | {"README.md": b"4"}]
+    other = [files | {"book/a.ipynb": b"2"}, files | {"cnnlib/b.py": b"3"}, files | {"cnnlib/c.py": b""}]
+    assert len({book_run.edition(each) for each in same}) == 1
+    assert len({book_run.edition(each) for each in [files, *other]}) == 4
+
+
+def test_the_browser_keeps_the_copies_of_each_edition_apart(site):
+    with zipfile.ZipFile(site / ZIP) as archive:
+        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert config(site)["contentsStorageName"].endswith(f" {book_run.edition(files)}")
+
+
+# The zip.
+
+
+@pytest.fixture(scope="module")
+def unzipped(site, tmp_path_factory):
+    """The folder that a reader gets from the zip."""
+    folder = tmp_path_factory.mktemp("zip")
+    with zipfile.ZipFile(site / ZIP) as archive:
+        archive.extractall(folder)
+    (top,) = folder.iterdir()
+    assert top.name == book_run.NAME
+    return top
+
+
+def tree(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_zip_has_what_it_takes_to_run_a_chapter(unzipped):
+    files = tree(unzipped)
+    assert {*map("{}.ipynb".format, CHAPTERS), "README.md", "requirements.txt", "tools/constraints.txt"} <= {
+        *files
+    }
+    library = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("cnnlib/**/*.py")]
+    assert {*library, "cnnlib/data/digits.npz", "pyproject.toml"} <= {*files}
+    assert not [name for name in files if "__pycache__" in name or "/." in name]
+    assert filecmp.cmpfiles(ROOT, unzipped, files, shallow=False) == (files, [], [])
+
+
+def test_the_zip_builds_the_same_book_byte_for_byte_and_another_build_leaves_jupyterlite_out(site, unzipped):
+    """Another folder, other times on the files, and nothing of git: none of it shows in the book."""
+    for lite in (True, False):
+        status, said = jupyter_book("build", unzipped, lite=lite)
+        assert status == 0, said
+        again, files = unzipped / "_build" / "html", tree(site)
+        if lite:
+            assert tree(again) == files
+            assert filecmp.cmpfiles(site, again, files, shallow=False) == (files, [], [])
+    assert not (again / "lite").exists()
+    assert pages.site_problems(again) == []
+    for page in CHAPTERS:
+        assert list(links(again, page)) == ["zip"]
+    left = {path.name for path in unzipped.iterdir()} - {path.name for path in ROOT.iterdir()}
+    assert left <= {"_build"}
+
+
+# What goes wrong is said.
+
+
+@pytest.mark.parametrize("name", [".ci/run", ".github/workflows/ci.yml", ".github/workflows/weekly.yml"])
+def test_no_browser_test_can_be_left_out_where_all_are_to_run(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "npm ci --prefix tests/browser" in text and re.search(r"CNNLIB_BROWSER\b[ =:\"]+required", text)
+
+
+def test_the_option_stands_in_the_documents():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert "CNNLIB_LITE=0" in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_option_takes_0_or_1_only(monkeypatch):
+    for value, meant in {"0": False, "1": True}.items():
+        monkeypatch.setenv("CNNLIB_LITE", value)
+        assert book_run.wanted() is meant
+    monkeypatch.delenv("CNNLIB_LITE")
+    assert book_run.wanted()
+    for value in ("", "no", "2"):
+        monkeypatch.setenv("CNNLIB_LITE", value)
+        with pytest.raises(ConfigError, match=f"CNNLIB_LITE wants 0 or 1, got {value!r}"):
+            book_run.wanted()
+
+
+def test_a_step_that_fails_says_what_the_program_said(tmp_path):
+    with pytest.raises(ExtensionError, match=r"(?s)-c print\(1/0\) failed:.*ZeroDivisionError"):
+        book_run.run(tmp_path, "-c", "print(1/0)")
