@@ -43,14 +43,21 @@ def test_a_figure_is_one_output_with_its_alternative_text_and_is_closed(shown):
     (bundle,) = shown
     assert set(bundle) == {"text/html", "text/plain"} and bundle["text/plain"] == ALT
     root = ElementTree.fromstring(bundle["text/html"])
-    assert root.get("role") == "img" and root.get("aria-label") == ALT
+    assert root.find("div").get("role") == "img" and root.find("div").get("aria-label") == ALT
     assert not plt.fignum_exists(fig.number)
+
+
+def test_without_style_sheets_a_figure_is_its_alternative_text(shown):
+    show.figure(a_figure(), alt=ALT)
+    text, sheet, drawing = ElementTree.fromstring(shown[0]["text/html"])
+    assert (text.text, text.get("style")) == (ALT, None) and drawing.get("style").startswith("display:none")
+    assert sheet.text == ".cnn-figure>p{display:none}.cnn-figure>div{display:block!important}"
 
 
 def test_a_figure_follows_the_page(shown):
     show.figure(a_figure(), alt=ALT)
     text = shown[0]["text/html"]
-    root = ElementTree.fromstring(text)
+    root = ElementTree.fromstring(text).find("div/svg")
     letters = ["".join(t.itertext()) for t in root.iter("text")]
     assert "epoch 0.123456" in letters and "a < b & c" in letters
     assert "#000000" not in text and "font-family" not in text
@@ -59,7 +66,8 @@ def test_a_figure_follows_the_page(shown):
 
 
 @pytest.mark.parametrize(
-    "unwanted", ["<?xml", "<!DOCTYPE", "<style", "<metadata", "<!--", "matplotlib", "http", "xlink", "<image"]
+    "unwanted",
+    ["<?xml", "<!DOCTYPE", "text/css", "<metadata", "<!--", "matplotlib", "http", "xlink", "<image"],
 )
 def test_a_figure_brings_nothing_along(shown, unwanted):
     show.figure(a_figure(), alt=ALT)
@@ -99,7 +107,7 @@ def test_a_figure_is_the_same_in_every_process(shown):
 
 def test_letters_are_as_large_as_the_page_s_on_a_phone(shown):
     show.figure(a_figure(), alt=ALT)
-    root = ElementTree.fromstring(shown[0]["text/html"])
+    root = ElementTree.fromstring(shown[0]["text/html"]).find("div/svg")
     width = float(root.get("viewBox").split()[2])
     sizes = [float(s) for s in re.findall(r"font(?:-size)?: ([\d.]+)px", shown[0]["text/html"])]
     assert width <= 360 and sizes and min(sizes) >= 16
@@ -139,11 +147,11 @@ def test_what_a_figure_refuses_changes_nothing(shown):
 
 def test_a_picture_is_shown_with_its_alternative_text(shown):
     show.figure(svg.row(svg.grid([[1]]), "="), alt='A grid that holds "one" number')
-    root = ElementTree.fromstring(shown[0]["text/html"])
-    assert root.get("role") == "img" and root.get("aria-label") == 'A grid that holds "one" number'
-    assert root.get("tabindex") is None
+    box = ElementTree.fromstring(shown[0]["text/html"]).find("div")
+    assert box.get("role") == "img" and box.get("aria-label") == 'A grid that holds "one" number'
+    assert box.get("tabindex") is None
     show.figure(svg.grid(np.zeros((2, 12))), alt="A grid that is wider than a phone")
-    assert ElementTree.fromstring(shown[1]["text/html"]).get("tabindex") == "0"
+    assert ElementTree.fromstring(shown[1]["text/html"]).find("div").get("tabindex") == "0"
 
 
 def test_tables_are_displayed(shown):

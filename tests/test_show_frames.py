@@ -75,7 +75,16 @@ def test_html_holds_every_frame_once_with_its_alternative_text():
 def test_html_begins_with_the_alternative_text_of_the_start_frame():
     assert Page(one(start=4).html()).seen[0] == "Cell number 4 of the grid is marked"
     shown = [a for a in Page(one(start=4).html()).all("div") if "data-print" in a]
-    assert [(a["data-print"], a.get("style")) for a in shown] == [("place = 4", None)]
+    assert [(a["data-print"], a.get("style")) for a in shown] == [
+        ("place = 4", None),
+        ("place = 5", "display:none"),
+    ]
+
+
+def test_without_style_sheets_frames_are_their_alternative_text():
+    page = Page(one().html())
+    (view,) = [a for a in page.all("div") if a.get("class") == "cnn-view"]
+    assert view["style"] == "display:none" and ".cnn-view{display:block!important;" in one().html()
 
 
 def test_without_scripts_the_controls_are_hidden_and_the_other_frames_inert():
@@ -113,14 +122,23 @@ def test_two_axes_run_the_second_fastest():
     assert frames.frame(1, 0) == draw2(1, 0)
 
 
+def printed(frames):
+    return [a["data-print"] for a in Page(frames.html()).all("div") if "data-print" in a]
+
+
 def test_printed_frames_carry_their_captions():
-    page = Page(two(print_values=[(1, 2), (0, 1)]).html())
-    assert [a["data-print"] for a in page.all("div") if "data-print" in a] == [
+    assert printed(two(print_values=[(1, 2), (0, 1)])) == [
         "row = 0, column = 0",
         "row = 0, column = 1",
         "row = 1, column = 2",
     ]
     assert "@media print" in two().html() and "prefers-reduced-motion" in two().html()
+
+
+def test_the_first_and_the_last_frame_are_printed_where_nothing_else_is_asked_for():
+    assert printed(one(start=2)) == ["place = 2", "place = 5"] and printed(one(start=5)) == ["place = 5"]
+    assert printed(two()) == ["row = 0, column = 0", "row = 1, column = 2"]
+    assert printed(one(print_values=[3])) == ["place = 0", "place = 3"]
 
 
 def test_html_is_the_same_at_each_run_and_ids_tell_contents_apart():
@@ -170,6 +188,16 @@ def test_values_are_labelled_as_read():
 
 
 # ---- the kernel's side
+
+
+def test_draw_keeps_the_meaning_of_names_that_later_cells_give_away():
+    cell = {}
+    code = "shift, caption = 1, lambda i, *, of='x': f'{i + shift} of {of}'\ndraw = lambda i: f'<b>{caption(i)}</b>'"
+    exec(code, cell)
+    frames = Frames(cell["draw"], range(3), name="i", alt=lambda i: f"The number {i} and a shift of one")
+    cell |= {"shift": "gone", "caption": None}
+    frames.widget.children[0].children[0].value = 2
+    assert frames.widget.children[-1].value == "<b>3 of x</b>" == frames.frame(2)
 
 
 def test_moving_the_slider_calls_draw_in_the_kernel():
@@ -260,6 +288,7 @@ def test_without_ipywidgets_the_html_is_there(monkeypatch):
         ({"draw": lambda i: None}, r"from draw at \(0,\), got None"),
         ({"draw": lambda i: "  " if i == 3 else draw(i)}, r"from draw at \(3,\), got '  '"),
         ({"draw": lambda i: "<script>1</script>"}, "without scripts"),
+        ({"draw": lambda i: "<b>the end</b></script>"}, "without scripts"),
         ({"draw": lambda i: "<!-- -->"}, "without scripts"),
     ],
 )

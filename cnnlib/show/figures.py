@@ -31,6 +31,9 @@ SIGNED = LinearSegmentedColormap.from_list(
     "signed", [to_rgba(NEGATIVE), to_rgba(NEGATIVE, 0), to_rgba(ACCENT, 0), to_rgba(ACCENT)], N=63
 )
 
+# An untrusted notebook loses style sheets and the strokes of drawings: what remains is the text alone.
+_CSS = ".cnn-figure>p{display:none}.cnn-figure>div{display:block!important}"
+
 STYLE = {
     "axes.linewidth": 1.2,
     "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=["-", "--", "-.", ":"]),
@@ -63,14 +66,16 @@ def figure(picture, *, alt):
     """
     alt = check_alt(alt)
     if isinstance(picture, matplotlib.figure.Figure):
-        html = _inline(picture, alt)
+        drawing = _inline(picture, alt)
         plt.close(picture)
     elif isinstance(picture, str) and picture.lstrip().startswith("<"):
-        box = f'role="img" aria-label="{escape(alt)}" style="overflow-x:auto"{svg.tabindex(picture)}'
-        html = f'<div class="cnn-figure" {box}>{picture}</div>'
+        drawing = picture
     else:
         raise ValueError(f"figure wants a matplotlib figure or a picture of show.svg, got {picture!r}")
-    _display(html, alt)
+    text = escape(alt)
+    box = f'role="img" aria-label="{text}" style="display:none;overflow-x:auto"{svg.tabindex(drawing)}'
+    parts = f"<p>{text}</p>\n<style>{_CSS}</style>\n<div {box}>{drawing}</div>"
+    _display(f'<div class="cnn-figure">\n{parts}\n</div>', alt)
 
 
 def table(rows, header, *, caption, digits=2):
@@ -129,7 +134,7 @@ def _inline(fig, alt):
         f'viewBox="0 0 {width} {height}" style="width:100%;max-width:{1.25 * float(width):g}px;height:auto"'
     )
     shape = 'fill="currentColor" stroke-linejoin="round"'
-    return f'<svg class="cnn-figure" role="img" aria-label="{escape(alt)}" {size} {shape}>{body}</svg>'
+    return f"<svg {size} {shape}>{body}</svg>"
 
 
 def _rounded(numbers):

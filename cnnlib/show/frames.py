@@ -12,14 +12,14 @@ import numpy as np
 
 from .svg import check_alt, tabindex
 
-# Where the script runs, the alternative text is for ears only; elsewhere, as in an untrusted notebook, it
-# shows.
+# Where the script runs, the alternative text is for ears only; elsewhere it shows. It is all that shows in an
+# untrusted notebook, which loses style sheets and the strokes of drawings.
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _UNSEEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
 _CSS = (
     f".cnn-on>p{{{_UNSEEN}}}"
     + """
-.cnn-view{overflow-x:auto}
+.cnn-view{display:block!important;overflow-x:auto}
 .cnn-axis{max-width:400px;margin-bottom:8px}
 .cnn-axis div{display:flex;align-items:center;gap:8px}
 .cnn-axis output{font-weight:600;margin-left:4px}
@@ -85,6 +85,7 @@ document.querySelectorAll(".cnn-frames").forEach((root, n) => {
     if (!timer && axes[0].value === axes[0].max) move(axes[0], -axes[0].max);
     run(!timer);
   });
+  matchMedia("(prefers-reduced-motion: reduce)").addEventListener("change", () => run(false));
   root.classList.add("cnn-on");
   one(".cnn-controls").style.display = "";
   show();
@@ -99,8 +100,8 @@ class Frames:
     or a dict of one or two named axes, {"row": range(3), "column": range(3)}. name: names the axis of a
     sequence and the whole. alt: the alternative text, or a function of the value(s) that gives each frame its
     own. start: the index of the first frame shown, a pair of indices where there are two axes. print_values:
-    the values whose frames are printed besides the first. All frames are drawn here, and a ValueError names
-    what does not fit.
+    the values whose frames are printed besides the first, by default the last one. All frames are drawn here,
+    and a ValueError names what does not fit.
 
     A page shows them without a kernel; a notebook with a kernel calls draw whenever a slider moves, with the
     names that it uses as they are now, whatever later cells make of them.
@@ -130,12 +131,17 @@ class Frames:
         self.print_values = [tuple(v) if len(sizes) == 2 and np.iterable(v) else (v,) for v in print_values]
         if not set(self.print_values) <= set(points):
             self._refuse(f"print_values among {points}", print_values)
+        self.print_values = self.print_values or points[-1:]
         self.alts = {at: check_alt(alt(*at) if callable(alt) else alt) for at in points}
         if callable(alt) and len(set(self.alts.values())) < len(points):
             self._refuse("a different alt for each frame", list(self.alts.values()))
-        self.frames = {at: draw(*at) for at in points}
+        self.frames = {at: self.draw(*at) for at in points}
         for at, picture in self.frames.items():
-            if not isinstance(picture, str) or not picture.strip() or re.search("(?i)<script|<!--", picture):
+            if (
+                not isinstance(picture, str)
+                or not picture.strip()
+                or re.search("(?i)</?script|<!--", picture)
+            ):
                 self._refuse(f"SVG or HTML text without scripts from draw at {at}", picture)
 
     def frame(self, *value):
@@ -202,7 +208,8 @@ class Frames:
         key = re.sub(r"\W+", "-", f"{self.name} {digest}")
         controls = "\n".join(self._axis(k, f"{key}-{k}", *pair) for k, pair in enumerate(self.axes.items()))
         data = f'data-period="{self.period_ms}" data-labels="{escape(labels)}"'
-        view = f'class="cnn-view" role="img" aria-labelledby="{key}-alt"{tabindex(frames)}'
+        look = f'style="display:none"{tabindex(frames)}'
+        view = f'class="cnn-view" role="img" aria-labelledby="{key}-alt" {look}'
         return (
             f'<div class="cnn-frames" id="{key}" {data}>\n'
             f'<p id="{key}-alt" aria-live="polite">{escape(self.alts[first])}</p>\n'

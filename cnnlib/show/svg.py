@@ -77,7 +77,7 @@ def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, 
     parts += [_text(left + cell * (j + 0.5), top - 12, name) for j, name in enumerate(cols)]
     parts += [_text(left / 2, top + _ROW * (i + 0.5), name) for i, name in enumerate(rows)]
     for at in map(tuple, np.argwhere(~hide & (np.round(array, digits) != 0) & signed)):
-        depth = 0.08 + 0.42 * min(1, abs(array[at]) / scale)
+        depth = 0.08 + 0.3 * min(1, abs(array[at]) / scale)  # the number stays readable, also under a mark
         parts.append(
             f'<rect {cells(*at)} fill="{ACCENT if array[at] > 0 else NEGATIVE}" fill-opacity="{depth:.2f}"/>'
         )
@@ -195,8 +195,9 @@ def stack(*items):
 
 
 def table(rows, header, caption, *, digits=2):
-    """A table of rows under a header of column names; a row's first cell names it. Floats get `digits`
-    decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the header."""
+    """A table of rows under a header of column names; a row's first cell names it, or is empty. Floats get
+    `digits` decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the
+    header."""
     for line in rows:
         if len(line) != len(header):
             raise ValueError(
@@ -209,14 +210,18 @@ def table(rows, header, caption, *, digits=2):
         text = number(value, digits) if isinstance(value, float | np.floating) else str(value)
         return f'<{tag}{scope} style="text-align:right;white-space:nowrap">{text}</{tag}>'
 
-    head = "".join("<td></td>" if name == "" else cell(name, "th", ' scope="col"') for name in header)
-    lines = [cell(line[0], "th", ' scope="row"') + "".join(map(cell, line[1:])) for line in rows]
+    def name(value, scope):
+        return "<td></td>" if value == "" else cell(value, "th", f' scope="{scope}"')
+
+    head = "".join(name(value, "col") for value in header)
+    lines = [name(line[0], "row") + "".join(map(cell, line[1:])) for line in rows]
     body = "</tr>\n<tr>".join(lines)
-    box = f'class="cnn-table tex2jax_process" role="region" tabindex="0" aria-label="{escape(caption)}"'
+    inside = f"<thead><tr>{head}</tr></thead>\n<tbody><tr>{body}</tr></tbody></table></div>"
+    key = f"table-{crc32((caption + inside).encode()):08x}"  # a label cannot hold formulas, its caption can
+    box = f'class="cnn-table tex2jax_process" role="region" tabindex="0" aria-labelledby="{key}"'
     return (
         f'<div {box} style="overflow-x:auto"><table style="border-spacing:12px 4px">\n'
-        f"<caption>{escape(caption, quote=False)}</caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody><tr>{body}</tr></tbody></table></div>"
+        f'<caption id="{key}">{escape(caption, quote=False)}</caption>\n{inside}'
     )
 
 
@@ -269,7 +274,7 @@ def _wire(start, end, texts, colour):
     apart."""
     (x0, y0), (x1, y1) = start, end
     length, slope = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
-    clear = max(50, 40 * length / (x1 - x0)) if y1 < y0 else 50
+    clear = max(58, 40 * length / (x1 - x0)) if y1 < y0 else 50
     line = _stroke(colour) if colour else 'stroke="currentColor" stroke-opacity=".5"'
     parts = [f'<path d="M20 0H{length - 20:.1f}" {line}/>']
     for text, hue, x, y in zip(texts, (FORWARD, BACKWARD), (clear, length - clear), (-10, 11), strict=True):
