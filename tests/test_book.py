@@ -1,35 +1,18 @@
 """The book as a reader gets it: built for real, every page looked at, and proof that a broken one is noticed."""
 
-import os
+import re
 import shutil
-import subprocess
-import sysconfig
-from pathlib import Path
 
 import gate
 import nbformat.v4 as v4
 import pages
 import pytest
+from building import ROOT, jupyter_book
 from nbformat import from_dict
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
 LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
-
-
-def jupyter_book(*arguments):
-    """(exit status, everything printed) of the program that a reader types."""
-    program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
-    done = subprocess.run(
-        [program, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        env=os.environ | {"PYTHONUTF8": "1"},
-    )
-    return done.returncode, gate.clean(done.stdout)
 
 
 def source(root, listed):
@@ -42,39 +25,53 @@ def source(root, listed):
 # The real book.
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """(folder of the site, exit status, what was printed) of a build of this checkout from nothing."""
-    folder = tmp_path_factory.mktemp("book")
-    status, said = jupyter_book("build", "-W", "-n", "--keep-going", "--all", "--path-output", folder, ROOT)
-    return folder / "_build" / "html", status, said
-
-
 def test_the_book_builds_without_a_warning(built):
     _, status, said = built
     assert status == 0 and "WARNING" not in said and "ERROR" not in said, said
 
 
-def test_the_first_page_leads_to_the_book(built):
-    assert f"url={LISTED[0]}.html" in (built[0] / "index.html").read_text(encoding="utf-8")
+def test_the_first_page_leads_to_the_book(site):
+    assert f"url={LISTED[0]}.html" in (site / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("listed", LISTED)
-def test_the_page_shows_what_its_notebook_stores(built, listed):
-    assert pages.page_problems(built[0] / f"{listed}.html", source(ROOT, listed)) == []
+def test_the_page_shows_what_its_notebook_stores(site, listed):
+    assert pages.page_problems(site / f"{listed}.html", source(ROOT, listed)) == []
 
 
 @pytest.mark.parametrize("other", ["search.html", "index.html"])
-def test_no_other_page_loads_from_elsewhere(built, other):
-    assert pages.loads(built[0] / other) == []
+def test_no_other_page_loads_from_elsewhere(site, other):
+    assert pages.loads(site / other) == []
 
 
-def test_no_link_leads_nowhere(built):
-    assert pages.site_problems(built[0]) == []
+def test_no_link_leads_nowhere(site):
+    assert pages.site_problems(site) == []
 
 
-def test_mathjax_stands_in_the_book(built):
-    assert (built[0] / "_static" / "tex-svg-full.js").stat().st_size > 1_000_000
+def test_the_book_without_jupyterlite_is_light(site):
+    assert pages.weight_problems(site) == []
+
+
+def test_nothing_is_in_the_book_that_nothing_loads(site):
+    names = {path.name for path in (site / "_static").rglob("*")}
+    assert not [name for name in names if name.endswith((".map", ".ttf"))] and "locales" not in names
+    assert not (site / "_sources").exists()
+
+
+def test_a_token_without_a_colour_of_its_own_is_plain_text(site):
+    css = (site / "_static" / "pygments.css").read_text(encoding="utf-8")
+    for theme in ("light", "dark"):
+        colours = dict(
+            re.findall(rf'^html\[data-theme="{theme}"\] \.highlight( \.\w+)? {{.*color: (#\w+)', css, re.M)
+        )
+        assert {colours[f" .{token}"] for token in ("n", "nn", "p", "w")} == {colours[""]} != {colours[" .k"]}
+    for listed in LISTED:
+        html = (site / f"{listed}.html").read_text(encoding="utf-8")
+        assert not re.search(r'<span class="(n|nn|p|w)">', html) and '<span class="k">' in html
+
+
+def test_mathjax_stands_in_the_book(site):
+    assert (site / "_static" / "tex-svg-full.js").stat().st_size > 1_000_000
 
 
 # A small book with the real configuration, whole and broken.
@@ -108,7 +105,7 @@ y = z
 | $u$ | 1 |
 |-----|---|
 | 2   | 3 |"""
-HTML = '<div><svg role="img" aria-label="a line" viewBox="0 0 9 9"><path d="M0 0L9 9"/></svg></div>'
+HTML = '<div><svg role="img" aria-label="a line that falls to the right" viewBox="0 0 9 9"><path d="M0 0L9 9"/></svg></div>'
 PICTURE = v4.new_output("display_data", {"image/png": PNG})
 LAST = v4.new_output("execute_result", {"text/plain": "array([3.])"}, execution_count=4)
 OUTPUTS = [
@@ -122,7 +119,8 @@ def small_book(folder):
     """A book of two notebooks in `folder`, with the configuration of the real one."""
     shutil.copy(ROOT / "_config.yml", folder)
     shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "book" / "_static", folder / "book" / "_static")
+    for name in ("_static", "_templates"):
+        shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nchapters:\n- file: book/part\n", encoding="utf-8"
     )
@@ -136,7 +134,7 @@ def small_book(folder):
     ):
         (folder / stray).mkdir(parents=True)
         (folder / stray / "README.md").write_text("# Not a page\n\n[](nowhere.md)\n", encoding="utf-8")
-    described = {"mystnb": {"image": {"alt": "a dot"}}}
+    described = {"mystnb": {"image": {"alt": "a dot on white paper"}}}
     write(folder, "intro", v4.new_markdown_cell(INTRO), v4.new_code_cell("1", outputs=OUTPUTS[:1]))
     write(
         folder,
@@ -219,6 +217,14 @@ def test_a_build_without_mathjax_fails_and_says_what_to_do(small):
     assert status != 0 and "no-such-file.js is missing: run pip install -r requirements.txt" in said
 
 
+def test_a_build_that_cannot_make_jupyterlite_fails_and_leaves_no_half_of_it(small):
+    copy = small.with_name("without_cnnlib")
+    shutil.copytree(small, copy, ignore=shutil.ignore_patterns("_build"))
+    status, said = jupyter_book("build", copy, lite=True)
+    assert status != 0 and "pip wheel" in said and "failed" in said
+    assert not (copy / "_build" / "html" / "lite").exists()
+
+
 # Each defect of a page is reported.
 
 SVG = '<svg viewBox="0 0 1 1"></svg>'
@@ -231,10 +237,23 @@ DEFECTS = {
     "printed text": (("second line", "line"), "code cell 1: its text/plain output"),
     "collapsed output": (("array([3.])", "array([1., 2.])"), "code cell 4: its text/plain output"),
     "drawing": (("M0 0L9 9", "M0 0L9 8"), "code cell 1: its text/html output"),
-    "picture": (('alt="a dot"', ""), "a picture without alternative text"),
+    "picture": (('alt="a dot on white paper"', ""), "a picture without alternative text"),
     "file name as alternative text": (
-        ('alt="a dot"', 'alt="_images/"'),
+        ('alt="a dot on white paper"', 'alt="_images/"'),
         "a picture without alternative text",
+    ),
+    "a word as alternative text": (('alt="a dot on white paper"', 'alt="figure"'), "alt must say what"),
+    "the same text twice": (
+        ("</article>", '<img alt="a dot on white paper" src="a.png"></article>'),
+        "2 pictures are said to be 'a dot on white paper'",
+    ),
+    "the same text for two frames": (
+        (
+            "</article>",
+            '<div class="cnn-frames"><p>A square that moves</p><div class="cnn-view"><div data-alt="A square on the left"></div>'
+            '<script type="text/html" data-alt="A square on the left"></script></div></div></article>',
+        ),
+        "2 pictures are said to be 'A square on the left'",
     ),
     "unnamed drawing": (("</article>", f"{SVG}</article>"), "a drawing without alternative text"),
     "script": (("</article>", '</article><script src="//x.org/a.js"></script>'), "elsewhere: //x.org"),
@@ -314,3 +333,13 @@ def test_a_broken_link_is_reported(small, tmp_path, page, text, reported):
         file.write(text)
     (problem,) = pages.site_problems(site)
     assert problem.startswith(reported)
+
+
+def test_a_heavy_book_is_reported_and_jupyterlite_is_not_weighed(tmp_path):
+    for name, size in {"a.js": pages.MAX_SITE_BYTES - 10, "b.js": 10, "lite/c.js": 10}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    assert pages.weight_problems(tmp_path) == []
+    (tmp_path / "b.js").write_bytes(bytes(11))
+    (problem,) = pages.weight_problems(tmp_path)
+    assert problem.startswith("15,000,001 bytes, more than") and "a.js 14,999,990, b.js 11" in problem

@@ -1,7 +1,7 @@
 """What the built pages of the book must be, for a reader who opens them from a folder, without a network.
 
-`page_problems` compares a page with the notebook it was built from, `site_problems` looks at the links of all pages.
-Each returns a list of sentences, empty where all is well.
+`page_problems` compares a page with the notebook it was built from, `site_problems` looks at the links of all pages,
+`weight_problems` at the size of everything. Each returns a list of sentences, empty where all is well.
 """
 
 import base64
@@ -17,7 +17,11 @@ from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.colon_fence import colon_fence_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from cnnlib.show.svg import check_alt
+
 MAX_BYTES = 1_500_000
+MAX_SITE_BYTES = 15_000_000
+LITE = "lite"  # JupyterLite's folder, a program with pages of its own
 MARKDOWN = MarkdownIt().enable("table").use(dollarmath_plugin).use(amsmath_plugin).use(colon_fence_plugin)
 MATH = {"amsmath", "math_block", "math_block_label", "math_inline", "math_inline_double"}
 SHOWN = ("text/html", "image/svg+xml", "image/png", "text/plain")  # of several forms of one output, the first
@@ -60,7 +64,8 @@ def title(markdown):
 
 def page_problems(path, notebook):
     """Where the page in `path` falls short of its notebook: title, formulas, outputs and pictures in their order; a
-    picture without a description; anything loaded from elsewhere; a button for a service; a page too large."""
+    picture without a description, or with one that says nothing or that another has too; anything loaded from
+    elsewhere; a button for a service; a page too large."""
     html = path.read_text(encoding="utf-8")
     page = BeautifulSoup(html, "html.parser")
     if (article := page.find("article")) is None:
@@ -138,7 +143,22 @@ def _undescribed(article):
         )
         if not named and not any(e.get("aria-hidden") == "true" for e in line):
             problems.append(f"a drawing without alternative text: {str(tag)[:120]}")
-    return problems
+    texts = list(_alternatives(article))
+    for text in texts:
+        try:
+            check_alt(text)
+        except ValueError as error:
+            problems.append(str(error))
+    return problems + [f"{n} pictures are said to be {text!r}" for text, n in Counter(texts).items() if n > 1]
+
+
+def _alternatives(article):
+    """The alternative text of each picture, and of each frame of those that move."""
+    yield from (tag["alt"] for tag in article("img") if tag.get("alt"))
+    yield from (tag["aria-label"] for tag in article(role="img") if tag.get("aria-label"))
+    for frames in article.select(".cnn-frames"):
+        for frame in frames.select_one(".cnn-view").find_all(recursive=False):
+            yield frame.get("data-alt", frames.p.get_text())
 
 
 def _elsewhere(page):
@@ -169,7 +189,7 @@ def site_problems(site):
 
     problems = []
     for path in sorted(site.rglob("*.html")):
-        if path.is_relative_to(site / "_static"):  # the theme's templates
+        if path.relative_to(site).parts[0] in {"_static", LITE}:  # the theme's templates, another program
             continue
         page, _ = anchors(path)
         for link in [tag[name] for tag in page(True) for name in ("href", "src") if tag.has_attr(name)]:
@@ -182,7 +202,21 @@ def site_problems(site):
             elif parts.fragment and unquote(parts.fragment) not in anchors(target)[1]:
                 problems.append(f"{path.relative_to(site).as_posix()}: {link} has no such place")
     for path in sorted(site.rglob("*.css")):
+        if path.is_relative_to(site / LITE):
+            continue
         hit = re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\"']*", path.read_text(encoding="utf-8"))
         if hit:
             problems.append(f"{path.relative_to(site).as_posix()} loads from elsewhere: {hit[0]}")
     return problems
+
+
+def weight_problems(site):
+    """Whether all files under `site` but those of JupyterLite together are too large."""
+    paths = [
+        path for path in Path(site).rglob("*") if path.is_file() and not path.is_relative_to(site / LITE)
+    ]
+    sizes = {path.relative_to(site).as_posix(): path.stat().st_size for path in paths}
+    if (total := sum(sizes.values())) <= MAX_SITE_BYTES:
+        return []
+    largest = ", ".join(f"{name} {sizes[name]:,}" for name in sorted(sizes, key=sizes.get)[:-11:-1])
+    return [f"{total:,} bytes, more than {MAX_SITE_BYTES:,}; the largest files: {largest}"]
