@@ -62,9 +62,13 @@ def tab(request, chromium, lab):
     with browsing.Tab(chromium, lab, viewport={"width": 1280, "height": 900}) as tab:
         tab.stored = in_kernel.stored(request.param)
         tab.page.set_default_timeout(1000 * PATIENCE)
-        tab.page.goto(f"{lab}lab/tree/{request.param.rpartition('/')[2]}.ipynb")
+        name = request.param.rpartition("/")[2]
+        tab.page.goto(
+            f"{lab}lab/workspaces/{name}/tree/{name}.ipynb"
+        )  # the usual one has the last chapter open, too
         in_kernel.wait_for_cells(tab.page, tab.stored)
         yield tab
+        tab.page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
 
 
 def test_an_untrusted_notebook_shows_the_alternative_texts_and_no_stray_letters(tab):
