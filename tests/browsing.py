@@ -56,8 +56,10 @@ def launched(playwright, mapped=(), *arguments):
     rules += ["EXCLUDE localhost", "EXCLUDE 127.0.0.1"]
     options = [*QUIET.split(), f"--host-resolver-rules={', '.join(rules)}", *arguments]
     browser = playwright.chromium.launch(executable_path=program(), args=options)
-    yield browser
-    browser.close()
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -85,10 +87,12 @@ def served(folder, prefix="", context=None):
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http{'s' * bool(context)}://127.0.0.1:{server.server_port}{prefix}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http{'s' * bool(context)}://127.0.0.1:{server.server_port}{prefix}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Tab:
@@ -186,6 +190,12 @@ def turn(page, theme):
     """Let the reader's system be light or dark, and wait until the page is."""
     page.emulate_media(color_scheme=theme)
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+
+
+def resize(page, size):
+    """Give the page another size, and wait until the theme has looked, a little later, for what scrolls now."""
+    page.set_viewport_size(size)
+    page.wait_for_timeout(400)
 
 
 def lay_open(page):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import browsing
 import pytest
@@ -15,7 +16,8 @@ class Scheduling(LoadFileScheduling):
 
     def _split_scope(self, nodeid):
         path, _, name = nodeid.partition("::")
-        return f"{path}::{name.partition('[')[2]}" if "/test_browser" in path else path
+        page = re.sub(r"-?\d+-?", "", name.partition("[")[2])  # without the width
+        return f"{path}::{page}" if "/test_browser" in path else path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -112,4 +112,8 @@ def test_on_a_file_the_button_says_that_a_server_is_needed(chromium, site):
     with browsing.Tab(chromium, f"{site.as_uri()}/") as tab:
         tab.open(f"{CHAPTERS[0]}.html")
         assert "http.server" in message(tab.page)
+        tab.page.evaluate("document.querySelector('.run-chapter-message').textContent = ''")
+        tab.page.keyboard.down("Control")
+        assert "http.server" in message(tab.page) and len(tab.context.pages) == 1
+        tab.page.keyboard.up("Control")
         assert tab.troubles == []

@@ -1,4 +1,23 @@
-// What the theme leaves out for those who use a keyboard.
+// What the theme leaves out, for those who print and for those who use a keyboard.
+
+// Paper is white, whatever the screen is.
+{
+  const page = document.documentElement.dataset;
+  let screen;
+  const turn = paper => {
+    if (paper) {
+      screen ??= page.theme;
+      page.theme = "light";
+    } else if (screen) {
+      page.theme = screen;
+      screen = undefined;
+    }
+  };
+  addEventListener("beforeprint", () => turn(true));
+  addEventListener("afterprint", () => turn(false));
+  matchMedia("print").addEventListener("change", change => turn(change.matches));
+}
+
 addEventListener("load", async () => {
   // The button that has opened a sidebar gets the focus back.
   for (const side of ["primary", "secondary"])

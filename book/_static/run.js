@@ -1,14 +1,19 @@
 // A click on "Run this chapter in your browser" leads to JupyterLite where that can work, and says why where it cannot.
 document.addEventListener("click", async event => {
   const link = event.target.closest(".run-chapter-start");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
+  if (!link) return;
   const message = link.closest(".run-chapter").querySelector(".run-chapter-message");
   if (location.protocol === "file:") {
-    message.textContent = "A chapter can run only where the book comes from a web server, and this page is a file on your " +
-      "disk. In the folder of the book's index.html type python3 -m http.server (on Windows py -m http.server), then open http://localhost:8000.";
+    event.preventDefault();
+    const code = text => Object.assign(document.createElement("code"), { textContent: text });
+    message.replaceChildren(
+      "A chapter can run only where the book comes from a web server, and this page is a file on your disk. Open a " +
+      "terminal in the folder of the book's index.html, type ", code("python3 -m http.server"), " (on Windows ",
+      code("py -m http.server"), "), leave it open, and go to ", code("http://localhost:8000"), " in the browser.");
     return;
   }
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
   message.textContent = "Looking for Python …";
   try {
     const answer = await fetch(link.dataset.python, { signal: AbortSignal.timeout(10000) });
