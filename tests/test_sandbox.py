@@ -175,6 +175,10 @@ ENDLESS = {
         "    print(1, flush=True)\n    time.sleep(0.1)",
         "Timeout of 3 seconds exceeded while executing cell. Failed to interrupt kernel",
     ),
+    "swallowing": (
+        "import time\n\ntry:\n    time.sleep(999)\nexcept KeyboardInterrupt:\n    pass",
+        "Timeout of 3 seconds exceeded, and the interrupt was ignored",
+    ),
     "flooding": (
         "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)",
         "The cell shows too much.",

@@ -186,6 +186,9 @@ class NotebookCell(IPyNbCell):
         finally:
             if self.parent.timed_out:
                 self.parent.over = self.name
+        if self.parent.timed_out:  # and the cell took the interrupt for something else: nbval is content
+            seconds = self.config.option.nbval_cell_timeout
+            self.raise_cell_error(f"Timeout of {seconds:g} seconds exceeded, and the interrupt was ignored.")
         if problems := gate.compare(stored, [output_from_msg(message) for message in self.parent.shown]):
             self.raise_cell_error("Cell outputs differ", "\n".join(problems))
 
