@@ -87,6 +87,8 @@ CELL = {
     "ignored by nbval": lambda cell: set_tag(cell, "nbval-ignore-output"),
     "allowed to raise": lambda cell: set_tag(cell, "raises-exception"),
     "skipped by the tool": lambda cell: set_tag(cell, "skip-execution"),
+    "removed from the page": lambda cell: set_tag(cell, "remove-output"),
+    "removed by MyST": lambda cell: cell["metadata"].update(mystnb={"remove_code_outputs": True}),
     "ignored by a comment": lambda cell: cell.update(source="# NBVAL_IGNORE_OUTPUT\n" + cell["source"]),
     "other metadata": lambda cell: cell["metadata"].update(execution={"iopub.status.idle": "1"}),
 }
@@ -209,6 +211,7 @@ NOTEBOOK = {
     "older format": lambda nb: nb.update(nbformat_minor=4),
     "newer format": lambda nb: nb.update(nbformat=5),
     "two cells with an id": lambda nb: nb["cells"][1].update(id=nb["cells"][0]["id"]),
+    "another id": lambda nb: nb["cells"][0].update(id="another"),
     "a cell without an id": lambda nb: nb["cells"][0].pop("id"),
     "an output of a markdown cell": lambda nb: nb["cells"].append(TEXT_CELL | {"outputs": [SHOWN]}),
     "an attachment": lambda nb: nb["cells"].append(TEXT_CELL | {"attachments": {"x": {"image/png": ""}}}),

@@ -1,8 +1,10 @@
 """The gate lets no corrupted notebook pass: the stored outputs of every chapter are corrupted in every way
 that corruptions.py names, one at a time, and compared with those of one run."""
 
+import base64
 import copy
 import functools
+import io
 from pathlib import Path
 
 import gate
@@ -23,6 +25,7 @@ from corruptions import (
     shown,
 )
 from nbformat import from_dict, v4
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = [path for path in gate.pages(ROOT) if path.suffix == ".ipynb"]
@@ -37,10 +40,6 @@ def executed():
 
 def test_there_are_chapters():
     assert CHAPTERS
-
-
-def test_the_table_of_contents_lists_every_page_once():
-    assert gate.toc_problems(ROOT) == []
 
 
 @each_chapter
@@ -178,7 +177,19 @@ def test_a_picture_may_differ_by_the_tolerance_and_no_more():
     assert gate.compare(stored, shown(image_png=encoded(pixels) + "\n")) == []
 
 
-# structure, sources and the table of contents: each rule by the words of its message.
+def test_of_an_animated_picture_nothing_is_compared():
+    frames = [Image.new("RGB", (6, 4), colour) for colour in ("white", "black")]
+    file = io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    animated = shown(image_png=base64.b64encode(file.getvalue()).decode())
+    (problem,) = gate.compare(animated, animated)
+    assert (
+        problem
+        == "output 1, image/png: not a readable PNG (2 pictures in one, of which one would be compared)"
+    )
+
+
+# structure and sources: each rule by the words of its message.
 
 REFUSED_SOURCES = {
     "from ipywidgets import interact": "interact needs a kernel",
@@ -257,8 +268,9 @@ REFUSED_OUTPUTS = {
 }
 
 
-def structure_of(outputs):
-    cell = v4.new_code_cell("x", execution_count=1, outputs=from_dict(outputs))
+def structure_of(outputs, **metadata):
+    cell = v4.new_code_cell("x", execution_count=1, outputs=from_dict(outputs), metadata=metadata)
+    (cell.id,) = gate.ids({"cells": [cell]})
     return gate.structure(v4.new_notebook(cells=[cell], metadata=gate.METADATA))
 
 
@@ -266,6 +278,25 @@ def structure_of(outputs):
 def test_refused_outputs(message, outputs):
     assert structure_of([STDOUT]) == structure_of([SHOWN]) == []
     assert message in "\n".join(structure_of(outputs))
+
+
+REFUSED_METADATA = [
+    *({"tags": [tag]} for tag in ("remove-output", "remove-input", "remove-cell", "hide-output", "margin")),
+    *({"mystnb": {name: True}} for name in ("remove_code_outputs", "remove_code_source")),
+    {"mystnb": {"figure": {"caption": "Another picture"}}},
+    {"mystnb": {"image": {"alt": "A line", "width": "1px"}}},
+    {"mystnb": {"image": {"alt": "A line"}, "figure": {"caption": "Another picture"}}},
+    {"mystnb": {"image": {"alt": 1}}},
+    {"mystnb": {}},
+    {"jupyter": {"outputs_hidden": True}},
+]
+
+
+@pytest.mark.parametrize("metadata", REFUSED_METADATA, ids=str)
+def test_metadata_that_changes_what_a_page_shows_is_refused(metadata):
+    allowed = {"tags": ["hide-cell", "hide-input"], "mystnb": {"image": {"alt": "A line"}}}
+    assert structure_of([SHOWN], **allowed) == []
+    assert len(structure_of([SHOWN], **metadata)) == 1
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED_TEXTS.items())
@@ -284,40 +315,3 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, text, message):
     with pytest.raises(ValueError, match="x.ipynb") as raised:
         gate.read(path)
     assert message in str(raised.value)
-
-
-def test_toc_problems(tmp_path):
-    (tmp_path / "book/sub/.ipynb_checkpoints").mkdir(parents=True)
-    toc = tmp_path / "_toc.yml"
-    toc.write_text(
-        "root: book/a\nparts:\n- chapters:\n  - file: book/sub/b.ipynb\n    sections:\n    - file: book/c\n"
-    )
-    for name in ("a.ipynb", "sub/b.ipynb", "c.md", "sub/.ipynb_checkpoints/x.ipynb"):
-        (tmp_path / "book" / name).touch()
-    assert gate.toc_problems(tmp_path) == []
-    (tmp_path / "book/c.ipynb").touch()
-    (tmp_path / "book/conftest.py").touch()
-    (tmp_path / "book/sub/new.ipynb").touch()
-    (tmp_path / "book/a.ipynb").unlink()
-    (tmp_path / "book/c.md").write_text("```{code-cell}\n1\n```")
-    toc.write_text(toc.read_text() + "  - file: book/c\n  - glob: other/*\n")
-    assert gate.toc_problems(tmp_path) == [
-        "book/sub/new.ipynb is not in _toc.yml",
-        "book/c.md is beside a notebook of the same name",
-        "book/conftest.py is code outside of a notebook",
-        "_toc.yml lists book/a, which is not there",
-        "_toc.yml lists other/*, which is not there",
-        "_toc.yml lists book/c 2 times",
-        "book/c.md has code cells: make it a notebook",
-    ]
-
-
-def test_a_page_that_is_a_link_is_a_problem(tmp_path):
-    (tmp_path / "book").mkdir()
-    (tmp_path / "elsewhere.ipynb").touch()
-    (tmp_path / "_toc.yml").write_text("root: book/a\n")
-    try:
-        (tmp_path / "book/a.ipynb").symlink_to(tmp_path / "elsewhere.ipynb")
-    except OSError as error:
-        pytest.skip(f"no links here: {error}")
-    assert gate.toc_problems(tmp_path) == ["book/a.ipynb is a link: put the file itself there"]

@@ -1,14 +1,15 @@
 """What a notebook of the book must be before a reader may trust its outputs.
 
-`compare` says how stored outputs differ from fresh ones, `structure` what a stored notebook may not contain,
-and `toc_problems` where book/ and _toc.yml disagree. Each returns a list of sentences, empty where all is
-well. They execute nothing: tools/notebooks.py and tools/nbval_gate.py do that and ask here.
+`compare` says how stored outputs differ from fresh ones, `structure` what a stored notebook may not contain.
+Each returns a list of sentences, empty where all is well. They execute nothing: tools/notebooks.py and
+tools/nbval_gate.py do that and ask here.
 """
 
 import ast
 import base64
 import copy
 import functools
+import hashlib
 import io
 import json
 import re
@@ -19,7 +20,6 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import yaml
 from nbformat.validator import iter_validate
 from PIL import Image
 
@@ -33,9 +33,8 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
-CELL_METADATA = {"jupyter", "mystnb", "tags"}
-HIDING = {f"{verb}-{part}" for verb in ("hide", "remove") for part in ("cell", "input", "output")}
-TAGS = HIDING | {"full-width", "margin"}
+CELL_METADATA = {"mystnb", "tags"}
+TAGS = {"hide-cell", "hide-input"}  # a page folds these away; others remove what they name
 MAX_BYTES = 1_500_000
 PNG_TOLERANCE = 2
 
@@ -122,6 +121,8 @@ def _difference(where, old, new):
 
 def _pixels(value):
     png = Image.open(io.BytesIO(base64.b64decode("".join(value.split()), validate=True)), formats=["PNG"])
+    if png.n_frames != 1:
+        raise ValueError(f"{png.n_frames} pictures in one, of which one would be compared")
     return np.asarray(png.convert("RGBA"), dtype=int)
 
 
@@ -169,6 +170,16 @@ def labels(notebook):
         yield f"{cell['cell_type']} cell {seen[cell['cell_type']]}"
 
 
+def ids(notebook):
+    """The id of each cell, which follows from the sources, so that an edit changes one id, and an inserted
+    cell no other's."""
+    seen = Counter()
+    for cell in notebook["cells"]:
+        seen[cell["source"]] += 1
+        text = f"{seen[cell['source']]} {cell['cell_type']} {cell['source']}"
+        yield hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def sources(notebook):
     """What the cells may not ask for, whether or not they have been executed: names that fail without a
     kernel or differ from run to run, magics, shell lines, another cnnlib or pictures than the ones that are
@@ -179,7 +190,11 @@ def sources(notebook):
     for label, cell in zip(labels(notebook), notebook["cells"]):
         if tags := set(cell["metadata"].get("tags", [])) - TAGS:
             problems.append(
-                f"{label}: unknown tags {sorted(tags)}; none may turn execution or validation off"
+                f"{label}: unknown tags {sorted(tags)}; none may turn off execution, validation or an output"
+            )
+        if not _only_describes(cell["metadata"].get("mystnb")):
+            problems.append(
+                f"{label}: of mystnb only the alternative text of a picture, image.alt, is allowed"
             )
         if cell["cell_type"] == "code":
             problems += [f"{label}: {problem}" for problem in _source(cell["source"], library)]
@@ -190,6 +205,15 @@ def sources(notebook):
     if not any(cell["cell_type"] == "code" for cell in notebook["cells"]):
         problems.append("no code cell: a page of text is a .md file")
     return problems
+
+
+def _only_describes(mystnb):
+    match mystnb:
+        case None:
+            return True
+        case {"image": {"alt": str(), **more_of_image}, **more}:
+            return not (more or more_of_image)
+    return False
 
 
 @functools.cache
@@ -234,10 +258,10 @@ def structure(notebook):
     problems += [f"the notebook's metadata {key} is not as tools/notebooks.py writes it" for key in odd]
     if (size := len(nbformat.v4.writes(nbformat.from_dict(notebook)).encode())) > MAX_BYTES:
         problems.append(f"{size:,} bytes, more than {MAX_BYTES:,}: thin out frames or split the chapter")
-    ids = Counter(cell["id"] for cell in notebook["cells"])
-    problems += [f"{count} cells have the id {name}" for name, count in ids.items() if count > 1]
     run = 0
-    for label, cell in zip(labels(notebook), notebook["cells"]):
+    for label, cell, name in zip(labels(notebook), notebook["cells"], ids(notebook)):
+        if cell["id"] != name:
+            problems.append(f"{label}: the id {cell['id']}, where its source gives {name}")
         if extra := cell["metadata"].keys() - CELL_METADATA:
             problems.append(f"{label}: metadata {sorted(extra)}")
         if cell["cell_type"] != "code":
@@ -287,37 +311,3 @@ def pages(root):
         path.relative_to(root) for path in Path(root, "book").rglob("*") if path.suffix in {".ipynb", ".md"}
     )
     return sorted(Path(root, path) for path in found if not any(part.startswith(".") for part in path.parts))
-
-
-def toc_problems(root):
-    """Where book/ and _toc.yml disagree: a page not listed, listed twice, or listed and not there; and what
-    under book/ could stand for a page, or change how it is judged, without being judged itself."""
-    there = {path.relative_to(root).with_suffix("").as_posix(): path for path in pages(root)}
-    listed = Counter(_files(yaml.safe_load(Path(root, "_toc.yml").read_text(encoding="utf-8"))))
-    problems = [
-        f"{there[page].relative_to(root).as_posix()} is not in _toc.yml"
-        for page in sorted(there.keys() - listed.keys())
-    ]
-    for path in sorted(Path(root, "book").rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.is_symlink():
-            problems.append(f"{name} is a link: put the file itself there")
-        elif path.suffix == ".py":
-            problems.append(f"{name} is code outside of a notebook")
-        elif path.suffix == ".md" and path.with_suffix(".ipynb").exists():
-            problems.append(f"{name} is beside a notebook of the same name")
-    problems += [
-        f"_toc.yml lists {page}, which is not there" for page in sorted(listed.keys() - there.keys())
-    ]
-    problems += [f"_toc.yml lists {page} {count} times" for page, count in listed.items() if count > 1]
-    for page, path in there.items():
-        if path.suffix == ".md" and "{code-cell}" in path.read_text(encoding="utf-8"):
-            problems.append(f"{page}.md has code cells: make it a notebook")
-    return problems
-
-
-def _files(entry):
-    if isinstance(entry, dict):
-        named = [re.sub(r"\.(ipynb|md)$", "", entry[key]) for key in ("root", "file", "glob") if key in entry]
-        return named + [file for value in entry.values() for file in _files(value)]
-    return [file for value in entry for file in _files(value)] if isinstance(entry, list) else []

@@ -15,6 +15,7 @@ from queue import Empty
 
 import gate
 import pytest
+import toc
 from jupyter_client.manager import KernelManager
 from nbformat import from_dict
 from nbformat.v4 import output_from_msg
@@ -154,7 +155,7 @@ class Structure(pytest.Item):
         """Fails with one line for each problem."""
         path = self.path.relative_to(self.config.rootpath).as_posix()
         unlisted = [
-            problem for problem in gate.toc_problems(self.config.rootpath) if problem.startswith(path)
+            problem for problem in toc.disagreements(self.config.rootpath) if problem.startswith(path)
         ]
         problems = gate.structure(gate.read(self.path)) + unlisted
         if problems:

@@ -12,10 +12,8 @@ import argparse
 import asyncio
 import copy
 import difflib
-import hashlib
 import os
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,12 +89,8 @@ def normalise(notebook):
     counts from 1, outputs as gate.normalise gives them."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata = nbformat.from_dict(gate.METADATA)
-    seen, run = Counter(), 0
-    for cell in notebook.cells:
-        # From the source, so that an edit changes one id, and an inserted cell no other's.
-        seen[cell.source] += 1
-        text = f"{seen[cell.source]} {cell.cell_type} {cell.source}"
-        cell.id = hashlib.sha256(text.encode()).hexdigest()[:12]
+    run = 0
+    for cell, cell.id in zip(notebook.cells, gate.ids(notebook)):
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in gate.CELL_METADATA}
         if cell.cell_type == "code":
             run += 1
