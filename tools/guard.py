@@ -1,34 +1,50 @@
-"""What Python itself refuses a notebook under validation: other machines, other programs, to write outside
-its own folder, to read the files of the book, more memory than it is given.
+"""What Python itself refuses a notebook under validation: other machines, other programs and processes, to
+write outside its own folder, to read the files of the book, more memory and output than it is given.
 
-tools/sandbox.py copies this file to where every Python process of a notebook loads it before anything else.
-An audit hook cannot be taken out again, and says in a sentence what was refused, on every system. What goes
-past Python, as ctypes can, does not ask it: against that stand, on Linux, the namespaces of tools/confine.py.
+tools/sandbox.py copies this file to where the notebook's Python loads it before anything else. An audit hook
+cannot be taken out again, and says in a sentence what was refused, on every system. It is against accidents:
+what goes past Python, as ctypes can, does not ask it, nor do the few functions that Python does not audit.
+Against those stand, on Linux, the namespaces of tools/confine.py.
 """
 
 import os
 import sys
+from contextlib import suppress
 
 NAMES = {"socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname"}
 ADDRESSES = {"socket.connect", "socket.sendmsg", "socket.sendto"}
-PROGRAMS = {"os.exec", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "subprocess.Popen"}
-CHANGES = {
-    *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"),
-    *("os.truncate", "os.utime", "sqlite3.connect"),
+PROGRAMS = {
+    *("_winapi.CreateProcess", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"),
+    *("os.startfile", "os.system", "subprocess.Popen"),
 }
-TO_REPORT = 256  # megabytes
+SIGNALS = {"os.kill", "os.killpg"}
+# For each, after how many arguments those come that name a folder by the number of an open file, -1 for none.
+CHANGES = {
+    **dict.fromkeys(["os.remove", "os.rmdir", "sqlite3.connect"], 1),
+    **dict.fromkeys(["os.chmod", "os.link", "os.mkdir", "os.rename", "os.symlink", "os.truncate"], 2),
+    **dict.fromkeys(["os.chown", "os.utime"], 3),
+}
+# In megabytes: of memory for a traceback, of what is not memory of its own (programs, files, what it could
+# share), and of one file.
+TO_REPORT, MAPPED, A_FILE = 256, 2048, 200
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 
 
-def install(*, tree, own, megabytes):
-    """Refuses from now on, in this process, what the notebook in the folder `own` may not do to `tree` and to
-    the rest of the world: PermissionError says what. On Linux more than `megabytes` is a MemoryError."""
+def install(*, tree, box, own, megabytes):
+    """Refuses from now on, in this process, what the notebook in the folder `own`, which lies in the folder
+    `box`, may not do to `tree` and to the rest of the world: PermissionError says what. On Linux more than
+    `megabytes` is a MemoryError."""
+    if sys.platform != "win32":
+        limit("RLIMIT_FSIZE", A_FILE, A_FILE)
     if sys.platform == "linux":
-        import resource
+        limit("RLIMIT_DATA", megabytes, megabytes + TO_REPORT)
+        limit("RLIMIT_AS", megabytes + MAPPED, megabytes + MAPPED + TO_REPORT)
+    with suppress(ImportError):  # which Windows has not
+        import _posixsubprocess
 
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes + TO_REPORT << 20))
-    tree, own, null = map(real, (tree, own, os.devnull))
-    readable = own, real(sys.prefix), real(sys.base_prefix)  # the environment may lie in the tree
+        _posixsubprocess.fork_exec = no_process  # multiprocessing calls it, and it is not audited
+    tree, box, own, null = map(real, (tree, box, own, os.devnull))
+    readable = box, real(sys.prefix), real(sys.base_prefix)  # both may lie in the tree
 
     def refuse(event, args):
         if event == "open":
@@ -40,19 +56,31 @@ def install(*, tree, own, megabytes):
             elif within(path, tree) and not within(path, *readable):
                 raise refusal(f"read the files of the book: {path}")
         elif event in CHANGES:
+            if any(number != -1 for number in args[CHANGES[event] :]):
+                raise refusal(f"name a folder by a number: {event}")
             for path in args:
                 if isinstance(path, (str, bytes, os.PathLike)):
+                    if event == "sqlite3.connect" and os.fsdecode(path).startswith("file:"):
+                        raise refusal(f"name a database by a URI: {path}")
                     writes(path)
         elif event in ADDRESSES or event in NAMES:
             host = args[0] if event in NAMES else args[1]
             if isinstance(host, tuple):
                 host = host[0]
-            elif event in ADDRESSES:
-                return  # a socket of this machine's file system
+            elif event in ADDRESSES:  # of this machine's file system, or in Linux after a null byte
+                if host is not None and not own_socket(host):
+                    raise refusal(f"reach another program: {event[7:]} of {host}")
+                return
             if not local(host):
                 raise refusal(f"reach the network: {event[7:]} of {host}")
         elif event in PROGRAMS:
-            raise refusal(f"start a program: {args[0]}")
+            raise refusal(f"start a program: {(*args, event)[0]}")
+        elif event in SIGNALS and args[0] != os.getpid():
+            raise refusal(f"send a signal to another process: {args[0]}")
+
+    def own_socket(address):
+        path = os.fsdecode(address if isinstance(address, str) else bytes(address))
+        return "\0" not in path and within(path, own)
 
     def writes(path):
         if not within(path, own, null):
@@ -61,14 +89,51 @@ def install(*, tree, own, megabytes):
     sys.addaudithook(refuse)
 
 
+def limit(name, soft, hard):
+    """Sets a limit of this process, in megabytes, where it has no lower one."""
+    import resource
+
+    kind = getattr(resource, name)
+    lower = [old for old in resource.getrlimit(kind) if old != resource.RLIM_INFINITY]
+    resource.setrlimit(kind, (min([soft << 20, *lower]), min([hard << 20, *lower[-1:]])))
+
+
+def no_process(*arguments):
+    """Stands for a function that starts a process."""
+    raise refusal("start a program")
+
+
+def prepare(shell, most):
+    """Makes the IPython `shell` report a MemoryError, and refuse to print more than `most` characters."""
+    report_memory_errors(shell)
+    stop_floods(type(sys.stdout), most)
+
+
+def stop_floods(stream, most):
+    """Lets all streams of the class `stream` take `most` characters together, and no more. Pytest counts too, but
+    a kernel that prints without a pause leaves no time to send what it prints."""
+    write, written = stream.write, 0
+
+    def counted(self, text):
+        nonlocal written
+        if written > most:
+            raise refusal(f"show more than {most:,} characters of output")
+        done = write(self, text)
+        written += len(text)
+        return done
+
+    stream.write = counted
+
+
 def report_memory_errors(shell):
     """Gives the IPython `shell` that meets a MemoryError a little more, for the traceback takes some too."""
 
     def report(shell, kind, error, traceback, tb_offset=None):
         import resource
 
-        limits = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (max(limits), max(limits)))
+        for limited in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+            _, hard = resource.getrlimit(limited)
+            resource.setrlimit(limited, (hard, hard))
         shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
     if sys.platform == "linux":

@@ -2,7 +2,7 @@
 interpreter in a folder of its own, which goes with it.
 
 The kernel starts in an empty folder and imports a copy of cnnlib, so that a chapter needs no file of the
-book, as in a reader's browser, and changes none. tools/guard.py refuses the rest of the world in a
+book, as in a reader's browser, and changes none; nor can it change the copy. tools/guard.py refuses the rest of the world in a
 sentence, on every system. Where Linux allows it, tools/confine.py takes that world away.
 """
 
@@ -20,7 +20,6 @@ from traitlets import Unicode
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(__file__).resolve().parent
-FIRST_LINES = ["__import__('guard').report_memory_errors(get_ipython())"]
 MEGABYTES = 2048  # the largest chapter takes 700, and a browser has little more to give
 SHOWN = 15_000_000  # characters: the gate would run out of memory over a loop that prints
 # What the user's environment passes on: what no program starts without, and two ways to play another CPU.
@@ -29,14 +28,24 @@ PASSED = """
     NPY_DISABLE_CPU_FEATURES OPENBLAS_CORETYPE
 """.split()
 HOMES = "HOME IPYTHONDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR MPLCONFIGDIR TEMP TMP TMPDIR USERPROFILE".split()
-# Python imports this before anything else; after an error here it would go on, unguarded.
+# Python imports this before anything else; after an error here it would go on, unguarded. IPython loads it as
+# an extension before the first cell, and then no cell can import what a reader has not.
 STARTUP = """
+import sys
+
+
+def load_ipython_extension(shell):
+    guard.prepare(shell, {shown})
+    del sys.modules["guard"], sys.modules["sitecustomize"]
+
+
 try:
     import guard
 
-    guard.install(tree={tree!r}, own={own!r}, megabytes={megabytes})
+    guard.install(tree={tree!r}, box={box!r}, own={own!r}, megabytes={megabytes})
+    sys.path.remove({start!r})
 except BaseException as error:
-    import os, sys
+    import os
 
     sys.stderr.write(f"no guard, so no kernel: {{error!r}}")
     sys.stderr.flush()
@@ -71,7 +80,7 @@ def font_cache():
         return path.name, path.read_bytes()
 
 
-def environment(home, library):
+def environment(home, *imported):
     """The environment variables of a kernel: no setting of the user can change an output, and no chapter can
     tell pytest from tools/notebooks.py."""
     import matplotlib
@@ -85,7 +94,7 @@ def environment(home, library):
         "OPENBLAS_NUM_THREADS": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": str(library),
+        "PYTHONPATH": os.pathsep.join(map(str, imported)),
         "TZ": "UTC",
         "VECLIB_MAXIMUM_THREADS": "1",
     }
@@ -100,7 +109,7 @@ class ThisPython(KernelSpecManager):
         """Its spec, under any name."""
         # At a lower level it would warn that its ports, which are this machine's own, are not encrypted.
         kernel = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-        kernel += ["--HistoryManager.enabled=False", f"--InteractiveShellApp.exec_lines={FIRST_LINES}"]
+        kernel += ["--HistoryManager.enabled=False", "--InteractiveShellApp.extensions=['sitecustomize']"]
         return KernelSpec(
             argv=[*([] if refused() else confined(self.folder)), sys.executable, *kernel],
             display_name="Python 3 (ipykernel)",
@@ -118,35 +127,39 @@ def sandbox(notebook):
 
 
 class Sandbox:
-    """The folder of one kernel: `manager` makes what starts it, with the keywords `start`."""
+    """The folder of one kernel: `manager` makes what starts it, with the keywords `start`. The kernel can write
+    in its part `own` only, not on the library or on what guards it."""
 
     def __init__(self, folder, name, stderr):
-        self.folder = folder
-        work, home, library = folder / "work" / name, folder / "home", folder / "library"
+        self.folder, self.own = folder, folder / "own"
+        work, home, library, start = self.own / "work" / name, self.own / "home", folder / "library", folder / "start"
         work.mkdir(parents=True)
         home.mkdir()
+        start.mkdir()
         font_file, fonts = font_cache()
         (home / font_file).write_bytes(fonts)
         half_written = shutil.ignore_patterns("*.pyc.*")
         shutil.copytree(ROOT / "cnnlib", library / "cnnlib", ignore=half_written)
-        shutil.copy(TOOLS / "guard.py", library)
-        (library / "sitecustomize.py").write_text(
-            STARTUP.format(tree=str(ROOT), own=str(folder), megabytes=MEGABYTES), encoding="utf-8"
-        )
-        self.start = {"cwd": str(work), "env": environment(home, library), "stderr": stderr}
+        shutil.copy(TOOLS / "guard.py", start)
+        places = {"tree": str(ROOT), "box": str(folder), "own": str(self.own), "start": str(start)}
+        startup = STARTUP.format(**places, megabytes=MEGABYTES, shown=SHOWN)
+        (start / "sitecustomize.py").write_text(startup, encoding="utf-8")
+        self.start = {"cwd": str(work), "env": environment(home, library, start), "stderr": stderr}
 
     def manager(self, kind):
         """A manager of the class `kind`."""
         # Messages go through files where they can: nothing else reaches a kernel without a network.
-        files = {} if sys.platform == "win32" else {"transport": "ipc", "ip": str(self.folder / "k")}
+        files = {} if sys.platform == "win32" else {"transport": "ipc", "ip": str(self.own / "k")}
         return kind(
             kernel_name="python3",
-            kernel_spec_manager=ThisPython(folder=str(self.folder)),
-            connection_file=str(self.folder / "connection.json"),
+            kernel_spec_manager=ThisPython(folder=str(self.own)),
+            connection_file=str(self.own / "connection.json"),
             **files,
         )
 
     def last_words(self):
         """What may tell why the kernel ended: its limits, and the end of what it wrote on stderr."""
-        words = (self.folder / "stderr").read_text(encoding="utf-8", errors="replace")[-2000:]
+        with open(self.folder / "stderr", "rb") as stderr:
+            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - 2000))
+            words = stderr.read().decode("utf-8", errors="replace")
         return f"Its limits: {MEGABYTES} MB, and {SHOWN:,} characters of output. {words}".strip()
