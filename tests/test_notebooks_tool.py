@@ -167,6 +167,7 @@ def test_a_refused_notebook_is_named_and_left_as_it_was(case, write, capsys):
 ENDLESS = {
     "import signal as s\nimport time\n\ns.signal(s.SIGINT, s.SIG_IGN)\ntime.sleep(999)": "after 2 seconds",
     "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)": "15,000 characters of output",
+    "import time\n\nwhile True:\n    display('x' * 9999)\n    time.sleep(0.01)": "15,000 characters of output",
 }
 
 

@@ -1,12 +1,14 @@
 """A notebook under validation is shut in, and none can hold up the others: `pytest` itself, with this
 project's settings, on small projects whose notebooks try to get out, to hang and to eat memory."""
 
+import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import guard
@@ -99,7 +101,20 @@ ATTEMPTS = {
     ),
     "to change the library": (
         "import cnnlib\n\n_ = Path(cnnlib.__file__).write_text('changed = True')",
-        *3 * [None],
+        *2 * ["may not write outside its own folder: "],
+        None,
+    ),
+    "to import the guard": ("import guard", *3 * ["No module named 'guard'"]),
+    "to find it": ("assert not hasattr(sys.modules.get('sitecustomize'), 'guard')", *3 * [None]),
+    "to signal another process": (
+        "os.kill(PYTEST, 0)",
+        *2 * [f"may not send a signal to another process: {os.getpid()}"],
+        None,
+    ),
+    "to name a database by a URI": (
+        "import sqlite3\n\nsqlite3.connect('file:x?mode=memory', uri=True).close()",
+        *2 * ["may not name a database by a URI: file:x"],
+        None,
     ),
     "to write beside itself": ("_ = Path('written').write_text('')", *3 * [None]),
 }
@@ -115,6 +130,60 @@ if LINUX:
             "import mmap\n\n_ = mmap.mmap(-1, 3 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)",
             *2 * ["Cannot allocate memory"],
             None,
+        ),
+        "to take 4 GiB that it could share": (
+            "_ = mmap.mmap(-1, 4 << 30)",
+            *2 * ["Cannot allocate memory"],
+            None,
+        ),
+        "to write 300 MiB": (
+            "with open('large', 'wb') as file:\n    _ = file.truncate(300 << 20)",
+            *2 * ["File too large"],
+            None,
+        ),
+        "to change the library past Python": (
+            "assert ctypes.CDLL(None).chmod(os.fsencode(cnnlib.__file__), 0o600) == 0",
+            "AssertionError",
+            None,
+            None,
+        ),
+        "to signal another process past Python": (
+            "assert ctypes.CDLL(None).kill(PYTEST, 0) == 0",
+            "AssertionError",
+            None,
+            None,
+        ),
+        "to fork": (
+            "if not (child := os.fork()):\n    os._exit(0)\n_ = os.waitpid(child, 0)",
+            *2 * ["may not start a program: os.fork"],
+            None,
+        ),
+        "to start a process": (
+            "from multiprocessing import util\n\nchild = util.spawnv_passfds(b'/bin/true', ['true'], [])\n"
+            "_ = os.waitpid(child, 0)",
+            *2 * ["may not start a program"],
+            None,
+        ),
+        "to name a folder by a number": (
+            "root = os.open('/', os.O_RDONLY)\nos.mkdir(f'{TREE}/by_number'[1:], dir_fd=root)",
+            *2 * ["may not name a folder by a number: os.mkdir"],
+            None,
+        ),
+        "to reach another program": (
+            "with socket.socket(socket.AF_UNIX) as other:\n    other.connect(OTHER)",
+            *2 * ["may not reach another program: connect of "],
+            None,
+        ),
+        "to reach one without a file": (
+            "with socket.socket(socket.AF_UNIX) as server:\n    server.bind('\\0x')\n    server.listen()\n"
+            "    with socket.socket(socket.AF_UNIX) as other:\n        other.connect('\\0x')",
+            *2 * ["may not reach another program: connect of "],
+            None,
+        ),
+        "to talk to itself through a file": (
+            "with socket.socket(socket.AF_UNIX) as server:\n    server.bind('x')\n    server.listen()\n"
+            "    with socket.socket(socket.AF_UNIX) as other:\n        other.connect('x')",
+            *3 * [None],
         ),
     }
 NO_NAMESPACES = "import sys\n\nsys.exit('unshare: Operation not permitted')\n"
@@ -132,10 +201,20 @@ def test_what_a_notebook_may_not_do(way, tmp_path):
     """Each attempt fails with its reason, and passes where what refuses it is taken away."""
     if way == "Python and Linux" and sandbox.refused():
         pytest.skip(f"the system gives no namespaces: {sandbox.refused()}")
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        tempfile.TemporaryDirectory() as short,
+        ExitStack() as end,
+    ):
+        other = f"{short}/socket"
+        if LINUX:
+            listening = end.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(other)
+            listening.listen()
         setup = (
             f"import os\nimport socket\nimport sys\nfrom pathlib import Path\n\n"
-            f"TREE, PORT = Path({str(tmp_path)!r}), {server.getsockname()[1]}"
+            f"TREE, PORT = Path({str(tmp_path)!r}), {server.getsockname()[1]}\n"
+            f"PYTEST, OTHER = {os.getpid()}, {other!r}"
         )
         make_project(tmp_path, {"attempts": [setup, *(source for source, *_ in ATTEMPTS.values())]})
         (tmp_path / "removable").touch()
@@ -181,6 +260,14 @@ ENDLESS = {
     ),
     "flooding": (
         "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)",
+        "may not show more than 15,000 characters of output",
+    ),
+    "flooding_at_once": (
+        "while True:\n    print('x' * 100_000)",
+        "may not show more than 15,000 characters of output",
+    ),
+    "displaying": (
+        "import time\n\nwhile True:\n    display('x' * 9999)\n    time.sleep(0.01)",
         "The cell shows too much.",
     ),
     "dying": ("import os\n\nos._exit(1)", "The kernel died."),
@@ -200,8 +287,9 @@ def test_no_notebook_holds_up_the_others(tmp_path):
     code, text, outcomes = run_pytest(tmp_path, "-n2", "--nbval-cell-timeout=3")
     assert code == pytest.ExitCode.TESTS_FAILED, text
     for name, (_, message) in ENDLESS.items():
-        # A kernel without memory may die of it, or raise MemoryError and live on.
-        assert outcomes[name].pop("Cell 2") == "XFAIL" or name == "eating", text
+        # A kernel without memory may die of it, or raise MemoryError and live on, as after too much text.
+        lives = name in {"eating", "flooding", "flooding_at_once"}
+        assert outcomes[name].pop("Cell 2") == "XFAIL" or lives, text
         assert outcomes[name] == {"structure": "PASSED", "Cell 0": "PASSED", "Cell 1": "FAILED"}, text
         told = text.split(f" book/{name}.ipynb::Cell 1 __")[1].split("\n____")[0]
         assert re.search(message, told), told
@@ -227,6 +315,32 @@ def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(sandbox, "TOOLS", tmp_path / "tools")
     with pytest.raises(nbval_gate.KernelDied, match=r"no guard, so no kernel: OSError\('broken'\)"):
         nbval_gate.Kernel(tmp_path / "x.ipynb", startup_seconds=60, cell_seconds=9)
+
+
+def test_the_end_of_a_long_stderr_is_told():
+    with sandbox.sandbox("x.ipynb") as box:
+        (box.folder / "stderr").write_bytes(b"x" * 10_000 + b"\xff the end")
+        words = box.last_words()
+    assert words.endswith("the end") and len(words) < 2200
+
+
+@pytest.mark.skipif(bool(sandbox.refused()), reason="the system gives no namespaces")
+def test_no_process_outlives_the_one_that_confines_it(tmp_path):
+    """Neither what the program started when it ends, nor the program when its parent is killed."""
+    pipe, theirs = os.pipe()
+    child = "import os, time\n\nif os.fork():\n    os._exit(7)\ntime.sleep(999)"
+    confined = [*sandbox.confined(tmp_path), sys.executable, "-c", child]
+    assert subprocess.run(confined, pass_fds=[theirs]).returncode == 7
+    confined[-1] = "import time\n\nprint('up', flush=True)\ntime.sleep(99)"
+    parent = (
+        "import os, subprocess\n\n"
+        f"subprocess.Popen({confined}, pass_fds=[{theirs}], stdout=subprocess.PIPE).stdout.readline()\n"
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", parent], pass_fds=[theirs], check=True)
+    os.close(theirs)
+    assert os.read(pipe, 1) == b""  # comes when the last process that could write has ended
+    os.close(pipe)
 
 
 def test_nothing_is_left_behind(tmp_path, monkeypatch):

@@ -1,24 +1,28 @@
-"""Starts a program in namespaces of its own: no network but its own loopback, and one folder to write in.
+"""Starts a program in namespaces of its own: no network but its own loopback, no process but its own, and one
+folder to write in.
 
     python -I -S tools/confine.py FOLDER HIDDEN PROGRAM ARGUMENT...
 
 The whole file system is read-only to the program and to all that it starts, but for FOLDER; the folder
-HIDDEN is empty. Needs Linux 5.12, and that the system lets its users make namespaces; where it does not, the
+HIDDEN is empty. When the program ends, or what started this, all that the program started ends too. Needs
+Linux 5.12, and that the system lets its users make namespaces; where it does not, the
 exit code is 1, the reason is on stderr, and nothing was started.
 """
 
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 import sys
 
 # From the system's headers sched.h, sys/mount.h, fcntl.h, sys/prctl.h and net/if.h.
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+CLONE_NEWIPC, CLONE_NEWPID = 0x08000000, 0x20000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 AT_FDCWD, AT_RECURSIVE, MOUNT_SETATTR, RDONLY = -100, 0x8000, 442, 1
-PR_CAPBSET_DROP, CAPABILITIES = 24, 64
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, CAPABILITIES = 1, 24, 64
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -38,10 +42,10 @@ def call(name, *arguments):
 
 
 def confine(folder, hidden):
-    """Moves this process into namespaces of its own. Raises OSError where the system refuses; half of it may
-    be done then."""
+    """Moves this process, and those it will start, into namespaces of their own. Raises OSError where the
+    system refuses; half of it may be done then."""
     uid, gid = os.getuid(), os.getgid()
-    call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
+    call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID)
     for name, text in ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
@@ -68,11 +72,29 @@ def set_read_only(path, flags, on):
     call("syscall", MOUNT_SETATTR, AT_FDCWD, path, flags, attributes, ctypes.sizeof(attributes))
 
 
+def start(command):
+    """Starts the command as the first process of its namespace: with it the system ends all others there. Returns
+    its exit code."""
+    parent = os.getppid()
+    # An interrupt is sent to this process and to the program: it is the program's.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if (child := os.fork()) == 0:
+        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.execv(command[0], command)
+    # The program cannot see whether what started it lives on, as kernels do: so this process looks.
+    signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
 if __name__ == "__main__":
     folder, hidden, *command = sys.argv[1:]
     try:
         confine(os.fsencode(folder), os.fsencode(hidden))
         os.chdir(os.getcwd())  # once more, through the mount that can be written
-        os.execv(command[0], command)
+        sys.exit(start(command))
     except OSError as error:
         sys.exit(str(error))
