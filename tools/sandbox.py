@@ -35,8 +35,8 @@ import sys
 
 
 def load_ipython_extension(shell):
-    guard.prepare(shell, {shown})
     del sys.modules["guard"], sys.modules["sitecustomize"]
+    guard.prepare(shell, {shown})
 
 
 try:
