@@ -117,7 +117,7 @@ ENDLESS = {
     ),
     "swallowing": (
         "import time\n\ntry:\n    time.sleep(999)\nexcept KeyboardInterrupt:\n    pass",
-        "Timeout of 3 seconds exceeded, and the interrupt was ignored",
+        "Timeout of 3 seconds exceeded",  # and, where the machine is quick, what became of the interrupt
     ),
     "flooding": (
         "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)",
