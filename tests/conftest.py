@@ -1,11 +1,29 @@
-"""The book, built once for all tests that look at it."""
+"""The book, built once for all tests that look at it, and a browser to look at it."""
 
 import json
 import os
+import re
 
+import browsing
 import pytest
 from building import ROOT, jupyter_book
 from filelock import FileLock
+from xdist.scheduler import LoadFileScheduling
+
+
+class Scheduling(LoadFileScheduling):
+    """A file runs in one process, but each page of the browser's tests, the longest of all, may run in another."""
+
+    def _split_scope(self, nodeid):
+        path, _, name = nodeid.partition("::")
+        page = re.sub(r"-?\d+-?", "", name.partition("[")[2])  # without the width
+        return f"{path}::{page}" if "/test_browser" in path else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The scheduler instead of --dist=loadfile."""
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +48,33 @@ def site(built):
     folder, status, said = built
     assert status == 0, said
     return folder
+
+
+def need(missing):
+    """Skip with the reason where something is missing, or fail where CNNLIB_BROWSER is "required"."""
+    if missing:
+        (pytest.fail if os.environ.get("CNNLIB_BROWSER") == "required" else pytest.skip)(missing)
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    """What drives browsers: one for all of a file, for it allows no second, and its event loop is in others' way."""
+    need(browsing.missing())
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    """The system's Chromium, as a browser of Playwright."""
+    with browsing.launched(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core."""
+    need(None if browsing.AXE.is_file() else "axe-core is not installed: run npm ci --prefix tests/browser")
+    return browsing.AXE.read_text(encoding="utf-8")

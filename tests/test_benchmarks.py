@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import browsing
 import numpy as np
 import pytest
+from conftest import need
 
 from cnnlib import Conv2d, MaxPool2d, SoftmaxCrossEntropy
 
@@ -116,6 +118,21 @@ def test_step_runs_and_stores_what_it_prints(tmp_path):
     for name, net in results["nets"].items():
         assert net["batch_ms"].keys() == {"2"} and net["side_ms"].keys() == {"16"}
         assert f"{net['median_ms']['batch_first']:.2f} ms" in printed and name in printed
+
+
+def test_page_load_runs_and_stores_what_it_prints(tmp_path):
+    need(browsing.missing())
+    (tmp_path / "site" / "book").mkdir(parents=True)
+    (tmp_path / "site" / "lite").mkdir()
+    for name in ("index.html", "book/one.html", "lite/not-counted.html"):
+        (tmp_path / "site" / name).write_text("<!DOCTYPE html><p>Some text", encoding="utf-8")
+    path = tmp_path / "pages.json"
+    printed = run("page_load.py", "--site", tmp_path / "site", "--rounds", "2", "--json", path)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert stored["site"] == 2 * 27 and stored["pages"].keys() == {"one"}
+    times = stored["pages"]["one"]
+    assert times.pop("bytes") == 27 and len(times) == 3 and min(times.values()) > 0
+    assert all(f"{value:.0f} ms" in printed for value in times.values())
 
 
 @unix

@@ -84,7 +84,7 @@ def test_the_button_asks_for_the_python_that_the_kernel_takes(site):
 
 
 def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
-    """Each page has a place for it, and the script."""
+    """What it says is read in a browser by test_browser; here is that each page has a place for it, and the script."""
     for page in CHAPTERS:
         html = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
         (message,) = html.select(".run-chapter [role=status]")
@@ -232,6 +232,12 @@ def test_the_zip_builds_the_same_book_byte_for_byte_and_another_build_leaves_jup
 
 
 # What goes wrong is said.
+
+
+@pytest.mark.parametrize("name", [".ci/run", ".github/workflows/ci.yml", ".github/workflows/weekly.yml"])
+def test_no_browser_test_can_be_left_out_where_all_are_to_run(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "npm ci --prefix tests/browser" in text and re.search(r"CNNLIB_BROWSER\b[ =:\"]+required", text)
 
 
 def test_the_option_stands_in_the_documents():

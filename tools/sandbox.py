@@ -132,12 +132,7 @@ class Sandbox:
 
     def __init__(self, folder, name, stderr):
         self.folder, self.own = folder, folder / "own"
-        work, home, library, start = (
-            self.own / "work" / name,
-            self.own / "home",
-            folder / "library",
-            folder / "start",
-        )
+        work, home, library, start = self.own / "work" / name, self.own / "home", folder / "library", folder / "start"
         work.mkdir(parents=True)
         home.mkdir()
         start.mkdir()

@@ -1,0 +1,241 @@
+"""A real browser for tests: the system's Chromium, driven by Playwright, with no way to another machine."""
+
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+
+from building import ROOT
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+AXE = Path(__file__).with_name("browser") / "node_modules" / "axe-core" / "axe.min.js"
+NAMES = "chromium chromium-browser google-chrome google-chrome-stable chrome msedge".split()
+PLACES = [
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+]
+QUIET = (
+    "--disable-background-networking --disable-component-update --disable-quic --disable-sync --no-first-run"
+)
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+NEWEST = [
+    "target-size",
+    "label-content-name-mismatch",
+]  # an older axe-core has not the first or not the second
+COLOURS = ["color-contrast", "link-in-text-block"]  # all that another theme can change
+
+
+def program():
+    """The path of a Chromium, Chrome or Edge, or None. FileNotFoundError where CNNLIB_CHROMIUM names none."""
+    if named := os.environ.get("CNNLIB_CHROMIUM"):
+        if shutil.which(named) is None:
+            raise FileNotFoundError(f"CNNLIB_CHROMIUM wants the path of a program, got {named!r}")
+        return named
+    return next(filter(None, [*map(shutil.which, NAMES), *map(shutil.which, PLACES)]), None)
+
+
+def missing():
+    """What must be installed before a browser can be started, as a sentence; None where nothing is missing."""
+    if find_spec("playwright") is None:
+        return "Playwright is not installed: run pip install -r requirements.txt"
+    if program() is None:
+        return "no Chromium is installed: apt-get install chromium, or Chrome on Windows and macOS"
+
+
+@contextmanager
+def launched(playwright, mapped=(), *arguments):
+    """A browser for which every host but this machine does not exist. mapped: pairs (host:port, host:port), where what
+    is meant for the first goes to the second."""
+    rules = [*(f"MAP {there} {here}" for there, here in mapped), "MAP * ~NOTFOUND"]
+    rules += ["EXCLUDE localhost", "EXCLUDE 127.0.0.1"]
+    options = [*QUIET.split(), f"--host-resolver-rules={', '.join(rules)}", *arguments]
+    browser = playwright.chromium.launch(executable_path=program(), args=options)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Files of a folder, under any prefix, in silence, and for scripts of any page."""
+
+    protocol_version = "HTTP/1.1"
+
+    def end_headers(self):
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def translate_path(self, path):
+        return super().translate_path(path.removeprefix(self.server.prefix))
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(folder, prefix="", context=None):
+    """The address of a static server of `folder` on this machine; by TLS where an ssl.SSLContext is given."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server.daemon_threads, server.prefix = True, prefix
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http{'s' * bool(context)}://127.0.0.1:{server.server_port}{prefix}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Tab:
+    """A page of the browser on the site at `home`, which may be several, and in `troubles` what went wrong on it: a request to elsewhere, one
+    that failed, an error or warning in the console, an exception that nobody caught. look: as of Browser.new_context."""
+
+    def __init__(self, browser, home, **look):
+        homes = home if isinstance(home, tuple) else (home,)
+        self.home, self.troubles = homes[0], []
+        self.context = browser.new_context(**look)
+        self.page = self.context.new_page()
+        ours, note = (*homes, "data:", "blob:"), self.troubles.append
+        self.page.on("request", lambda r: r.url.startswith(ours) or note(f"asks for {r.url:.200}"))
+        self.page.on("requestfailed", lambda r: note(f"{r.url:.200}: {r.failure}"))
+        self.page.on("response", lambda r: r.status < 400 or note(f"{r.url:.200}: {r.status}"))
+        self.page.on(
+            "console", lambda m: m.type in ("error", "warning") and note(f"console {m.type}: {m.text:.500}")
+        )
+        self.page.on("pageerror", lambda e: note(f"exception: {e}"))
+
+    def open(self, name):
+        """Go to a page of the site, and wait until its formulas stand."""
+        self.page.goto(f"{self.home}{name}")
+        self.page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
+
+    def errors(self):
+        """`troubles` less the warnings in the console."""
+        return [trouble for trouble in self.troubles if not trouble.startswith("console warning")]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+# A closed box hides its faults.
+_LAY_OPEN = """() => {
+  const still = document.createElement("style");
+  still.textContent = "*, *::before, *::after {transition: none !important; animation: none !important}";
+  document.head.append(still);
+  document.querySelectorAll("details").forEach(box => box.open = true);
+  document.querySelectorAll("button.toggle-button-hidden").forEach(button => button.click());
+}"""
+# Nine tenths of a page's elements are strokes of drawings, which are one picture with one description, the parts of
+# formulas, and the tokens of programs, of which one of each look is enough to be judged.
+_THIN_OUT = """() => {
+  document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg").forEach(svg => svg.replaceChildren());
+  document.querySelectorAll("mjx-assistive-mml").forEach(formula => formula.textContent += "");
+  const seen = new Set(), backs = new Map();
+  for (const token of document.querySelectorAll("div.highlight span[class]")) {
+    const box = token.closest("div.highlight");
+    if (!backs.has(box)) backs.set(box, getComputedStyle(box).backgroundColor);
+    const look = backs.get(box) + token.className;
+    if (seen.has(look)) token.replaceWith(...token.childNodes);
+    seen.add(look);
+  }
+}"""
+_JUDGE = """([kind, rules]) => axe.run(document, {
+  preload: false,  // over file:// style sheets cannot be fetched, and no rule of these needs them
+  runOnly: {type: kind, values: rules},
+  resultTypes: ["violations"],
+})"""
+
+
+# Of the Frames in stored outputs: the labels of the axes, and each frame as the browser itself would write it.
+_STORED = """texts => texts.map(text => {
+  const page = document.createElement("template");
+  page.innerHTML = text;
+  const root = page.content.querySelector(".cnn-frames"), start = root.querySelector("p").textContent;
+  const picture = frame => {
+    const box = document.createElement("div");
+    box.innerHTML = frame.tagName === "SCRIPT" ? frame.textContent : frame.innerHTML;
+    return box.innerHTML;
+  };
+  return {
+    labels: JSON.parse(root.dataset.labels),
+    frames: [...root.querySelector(".cnn-view").children].map(frame => ({
+      picture: picture(frame),
+      alt: frame.dataset.alt ?? start,
+      print: frame.dataset.print ?? null,
+      start: frame.tagName === "DIV" && !frame.style.display,
+    })),
+  };
+})"""
+
+
+def stored_frames(page, texts):
+    """Of each Frames in stored HTML: `labels`, the values on its axes, and `frames`, each with its `picture`, `alt`, the
+    caption `print` on paper or None, and whether it is the `start`."""
+    return page.evaluate(_STORED, texts)
+
+
+def turn(page, theme):
+    """Let the reader's system be light or dark, and wait until the page is."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
+
+
+def resize(page, size):
+    """Give the page another size, and wait until the theme has looked, a little later, for what scrolls now."""
+    page.set_viewport_size(size)
+    page.wait_for_timeout(400)
+
+
+def lay_open(page):
+    """Open all that is folded, and stop all that moves by itself."""
+    page.evaluate(_LAY_OPEN)
+
+
+def thin_out(page):
+    """Take away what axe-core need not see twice. Of no use for another test after that."""
+    page.evaluate(_THIN_OUT)
+
+
+def violations(page, axe, rules=None):
+    """What axe-core, whose script is `axe`, finds wrong with the page, one sentence an element: by the rules of these
+    names, by default by all those of WCAG 2.2 A and AA and its own best practice. RuntimeError where one did not run."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
+    found = page.evaluate(_JUDGE, ["rule", rules] if rules else ["tag", TAGS])
+    ran = {
+        rule["id"]
+        for outcome in ("violations", "passes", "incomplete", "inapplicable")
+        for rule in found[outcome]
+    }
+    if unknown := {*(rules or NEWEST)} - ran:
+        raise RuntimeError(f"axe-core {found['testEngine']['version']} did not run {sorted(unknown)}")
+    return [
+        f"{rule['id']} ({rule['impact']}): {' '.join(map(str, node['target']))}: {node['html']:.200}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def chosen(variable, usual):
+    """The chapters of _toc.yml that the environment variable names, separated by blanks, or all where it says "all"; by
+    default those of `usual` that there are, or else the first. ValueError for a name that is no chapter."""
+    chapters = [page for page in parse_toc_yaml(ROOT / "_toc.yml") if (ROOT / f"{page}.ipynb").is_file()]
+    names = {Path(page).name: page for page in chapters}
+    asked = os.environ.get(variable, "").split()
+    if asked == ["all"]:
+        return chapters
+    if unknown := [name for name in asked if name not in names]:
+        raise ValueError(f"{variable} wants all or some of {' '.join(names)}, got {' '.join(unknown)}")
+    return [names[name] for name in asked or usual if name in names] or chapters[:1]

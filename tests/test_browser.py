@@ -1,0 +1,578 @@
+"""The pages of the book in a real browser, with every other machine out of reach: what each shows at two widths and in
+two themes, to the eye, the keyboard, the pointer and the printer, with scripts and without."""
+
+from contextlib import contextmanager
+from itertools import product
+
+import browsing
+import nbformat
+import numpy as np
+import pages
+import pytest
+from building import ROOT
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from cnnlib import Conv2d
+from cnnlib.show import Frames, svg
+
+
+CHAPTERS = list(parse_toc_yaml(ROOT / "_toc.yml"))
+PAGES = [*CHAPTERS, "search"]
+DESK, PHONE = 1280, 390
+SIZES = {DESK: {"width": DESK, "height": 900}, PHONE: {"width": PHONE, "height": 844}}
+THEMES = {DESK: ("light", "dark"), PHONE: ("dark", "light")}  # axe-core looks at the first of them
+
+
+# What is read from a page, by scripts in it.
+
+# Of Frames on a page: all pictures that can be seen, and what is said of them.
+SHOWN = """root => {
+  const seen = [...root.querySelector(".cnn-view").children].filter(e => e.tagName !== "SCRIPT" && e.checkVisibility());
+  return {
+    pictures: seen.map(e => e.innerHTML),
+    alt: root.querySelector("p").textContent,
+    values: [...root.querySelectorAll("output")].map(e => e.value),
+    spoken: [...root.querySelectorAll("input")].map(e => e.getAttribute("aria-valuetext")),
+  };
+}"""
+DRAWN = "[...document.querySelectorAll('article mjx-container > svg')].filter(e => e.querySelector('path, rect, use')).length"
+ICONS = "[...document.querySelectorAll('svg.svg-inline--fa, i[class*=fa-], span[class*=fa-]')].map(e => !!e.querySelector('path'))"
+# Text of the page itself that cannot be seen.
+HIDDEN = """[...document.querySelectorAll("article :is(h1, h2, h3, p, li, th, td, pre, .math)")]
+  .filter(e => e.textContent.trim() && !e.checkVisibility() && !e.closest("summary, .cnn-frames, .cnn-figure, .toggle"))
+  .map(e => e.textContent)"""
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# For each number or word in a drawing, its colours and its contrast with what lies under it: the page, and the filled
+# rectangles before it. axe-core cannot tell what lies under a drawing's text.
+CONTRASTS = """() => {
+  const rgba = text => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const over = ([r, g, b, a], under) => [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
+  const light = c => c.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const paint = e => {
+    const style = getComputedStyle(e), colour = rgba(style.fill);
+    colour[3] *= style.fillOpacity * style.opacity;
+    return colour;
+  };
+  const behind = e => {
+    for (; e; e = e.parentElement) if (rgba(getComputedStyle(e).backgroundColor)[3] === 1)
+      return rgba(getComputedStyle(e).backgroundColor);
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const drawing of document.querySelectorAll("article .cell_output svg")) {
+    const page = behind(drawing).slice(0, 3);
+    const boxes = [...drawing.querySelectorAll("rect")].filter(e => getComputedStyle(e).fill !== "none")
+      .map(e => [e, e.getBoundingClientRect()]);
+    for (const text of drawing.querySelectorAll("text")) {
+      const { left, top, width, height } = text.getBoundingClientRect(), x = left + width / 2, y = top + height / 2;
+      if (!width) continue;
+      const under = boxes
+        .filter(([e, b]) => b.left <= x && x <= b.right && b.top <= y && y <= b.bottom &&
+                            e.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)
+        .reduce((colour, [e]) => over(paint(e), colour), page);
+      const [a, b] = [light(under), light(over(paint(text), under))].sort();
+      found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), text.textContent, getComputedStyle(text).fill]);
+    }
+  }
+  return found;
+}"""
+
+
+def notebook(name):
+    """A chapter as it is stored."""
+    return nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
+
+
+def displayed(name):
+    """The HTML that a chapter's outputs show, in order."""
+    cells = [cell for cell in notebook(name).cells if cell.cell_type == "code"]
+    cells = [cell for cell in cells if not pages.REMOVED & {*cell.metadata.get("tags", [])}]
+    return [
+        o["data"]["text/html"] for cell in cells for o in cell.outputs if "text/html" in o.get("data", {})
+    ]
+
+
+def formulas(name):
+    """How many formulas a chapter has, in its text and in its outputs."""
+    prose = "\n\n".join(cell.source for cell in notebook(name).cells if cell.cell_type == "markdown")
+    texts = [text for text in displayed(name) if "tex2jax_process" in text]
+    return len(list(pages.formulas(prose))) + sum(text.count(r"\(") for text in texts)
+
+
+def frames_on(tab):
+    """Pairs of the Frames on a page and what its notebook stores of them, which is read once."""
+    if not hasattr(tab, "stored"):
+        texts = [text for text in displayed(tab.name) if "cnn-frames" in text] if tab.name in CHAPTERS else []
+        tab.stored = browsing.stored_frames(tab.page, texts)
+    shown = tab.page.query_selector_all(".cnn-frames")
+    assert len(shown) == len(tab.stored)
+    return list(zip(shown, tab.stored, strict=True))
+
+
+def showing(stored, at):
+    """What Frames show of the stored frame at these places on the axes, and of nothing else, and what they say of it."""
+    labels = [names[place] for names, place in zip(stored["labels"], at, strict=True)]
+    frame = stored["frames"][int(np.ravel_multi_index(at, [len(names) for names in stored["labels"]]))]
+    return {"pictures": [frame["picture"]], "alt": frame["alt"], "values": labels, "spoken": labels}
+
+
+def shows(root, stored, at):
+    """Whether Frames show that now."""
+    return root.evaluate(SHOWN) == showing(stored, at)
+
+
+def middle(element):
+    """Where to click on it."""
+    box = element.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+# Every page, at both widths.
+
+
+@pytest.fixture(scope="module")
+def addresses(site):
+    """The address of the site as files, and from a server, in a folder of it."""
+    with browsing.served(site, prefix="/some/folder") as home:
+        yield f"{site.as_uri()}/", home
+
+
+@contextmanager
+def opened(chromium, home, name):
+    """A page at the desk, all of it laid open; `folded` is by how much it was too wide before that, at each width, and
+    `begun` what its Frames show at the beginning."""
+    with browsing.Tab(chromium, home, viewport=SIZES[DESK], color_scheme="light") as tab:
+        tab.name, tab.width = name, DESK
+        tab.open(f"{name}.html")
+        tab.folded = {}
+        for width in (PHONE, DESK):
+            tab.page.set_viewport_size(SIZES[width])
+            tab.folded[width] = tab.page.evaluate(SIDEWAYS)
+        browsing.lay_open(tab.page)
+        tab.begun = [root.evaluate(SHOWN) for root, _ in frames_on(tab)]
+        yield tab
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def page(request, chromium, addresses):
+    """A page, opened once for the tests that follow: every other one as a file, and the rest from a server."""
+    with opened(chromium, addresses[PAGES.index(request.param) % 2], request.param) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def view(request, page):
+    """The page at one width: light at the desk, dark on a phone."""
+    page.width = request.param
+    browsing.resize(page.page, SIZES[page.width])
+    browsing.turn(page.page, THEMES[page.width][0])
+    return page
+
+
+at_desk = pytest.mark.parametrize("view", [DESK], indirect=True)  # for what is the same on a phone
+
+
+def test_every_formula_of_the_source_is_drawn(view):
+    assert view.page.evaluate(DRAWN) == (formulas(view.name) if view.name in CHAPTERS else 0)
+    assert view.page.query_selector_all("[data-mjx-error], mjx-merror") == []
+
+
+@at_desk
+def test_every_icon_is_drawn(view):
+    drawn = view.page.evaluate(ICONS)
+    assert len(drawn) > 5 and all(drawn)
+
+
+@at_desk
+def test_frames_begin_where_they_should(view):
+    for begun, (_, stored) in zip(view.begun, frames_on(view), strict=True):
+        (start,) = [k for k, frame in enumerate(stored["frames"]) if frame["start"]]
+        assert begun == showing(stored, np.unravel_index(start, [len(names) for names in stored["labels"]]))
+
+
+def by_keyboard(page, root, stored):
+    """Every frame by the keys of the sliders, in the order in which they stand."""
+    sliders, press = root.query_selector_all("input"), page.keyboard.press
+    for at in product(*(range(len(names)) for names in stored["labels"])):
+        moved = sliders if at[-1] == 0 else sliders[-1:]
+        for slider, place in zip(moved, at[-len(moved) :], strict=True):
+            if at[-1] == 0:  # then it keeps the focus
+                slider.focus()
+            press("ArrowRight" if place else "Home")
+        assert shows(root, stored, at)
+    press("ArrowRight")
+    assert shows(root, stored, at), "nothing comes after the last"
+    press("ArrowLeft")
+    assert shows(root, stored, (*at[:-1], max(0, at[-1] - 1)))
+
+
+def by_pointer(page, root, stored):
+    """The frames along each axis by its two buttons, and the last one by a click on the slider's end."""
+    at = [0] * len(stored["labels"])
+    for slider in root.query_selector_all("input"):
+        slider.fill("0")
+    for axis, names in enumerate(stored["labels"]):
+        slider = root.query_selector_all("input")[axis]
+        back, on = (root.query_selector_all(f"[data-by='{by}']")[axis] for by in (-1, 1))
+        slider.scroll_into_view_if_needed()
+        for button, places in ((on, range(1, len(names))), (back, range(len(names) - 2, -1, -1))):
+            place_of_button = middle(button)
+            for at[axis] in places:
+                page.mouse.click(*place_of_button)
+                assert shows(root, stored, at)
+        (x, y), half = middle(slider), slider.bounding_box()["width"] / 2
+        page.mouse.click(x + half - 2, y)
+        at[axis] = len(names) - 1
+        assert shows(root, stored, at)
+
+
+def test_the_keyboard_or_the_pointer_steps_through_every_frame(view):
+    for root, stored in frames_on(view):
+        (by_keyboard if view.width == DESK else by_pointer)(view.page, root, stored)
+
+
+@at_desk
+def test_the_tab_key_reaches_every_control_by_its_name(view):
+    for root, _ in frames_on(view):
+        names = [label.inner_text() for label in root.query_selector_all("label")]
+        sliders, buttons = root.query_selector_all("input"), root.query_selector_all("button")
+        assert [slider.evaluate("e => e.labels[0]?.innerText") for slider in sliders] == names
+        wanted = [f"Play {names[0]}", *(f"{name}: {way}" for name in names for way in ("back", "on"))]
+        assert [button.get_attribute("aria-label") for button in buttons] == wanted
+        controls = root.query_selector_all("button, input")
+        controls[0].focus()
+        for key, reached in (("Tab", controls[1:]), ("Shift+Tab", controls[-2::-1])):
+            for control in reached:
+                view.page.keyboard.press(key)
+                assert control.evaluate("e => e === document.activeElement && e.matches(':focus-visible')")
+
+
+@at_desk
+def test_paper_shows_the_key_states_of_all_frames(view):
+    fold = "open => document.querySelectorAll('details').forEach(box => box.open = open)"
+    under = "e => [...e.querySelectorAll('[data-print]')].map(e => getComputedStyle(e, '::after').content)"
+    view.page.evaluate(fold, False)
+    view.page.emulate_media(media="print")
+    for root, stored in frames_on(view):
+        printed = [frame for frame in stored["frames"] if frame["print"] is not None]
+        assert (
+            root.evaluate(SHOWN)["pictures"] == [frame["picture"] for frame in printed] and len(printed) > 1
+        )
+        assert root.evaluate(under) == [f'"{frame["print"]}"' for frame in printed]
+        assert not root.query_selector(".cnn-controls").is_visible()
+    view.page.emulate_media(media="screen")
+    view.page.evaluate(fold, True)
+
+
+def test_the_page_never_scrolls_sideways(view):
+    assert view.folded[view.width] <= 0 and view.page.evaluate(SIDEWAYS) <= 0
+
+
+@at_desk
+def test_what_stands_in_drawings_can_be_read_in_both_themes(view):
+    for theme in THEMES[view.width][::-1]:
+        browsing.turn(view.page, theme)
+        assert [found for found in view.page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+
+
+def test_axe_finds_no_fault(page, axe):
+    """Light at the desk and dark on a phone; nothing but colours differs from theme to theme."""
+    browsing.thin_out(page.page)
+    for width in SIZES:
+        browsing.resize(page.page, SIZES[width])
+        browsing.turn(page.page, THEMES[width][0])
+        assert browsing.violations(page.page, axe) == []
+
+
+def test_nothing_was_asked_of_others_and_nothing_went_wrong(page):
+    """The last test on a page, because the others use it."""
+    page.page.wait_for_load_state("networkidle")
+    assert page.troubles == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_without_scripts_start_frames_and_text_can_be_read(chromium, addresses, name):
+    look = {"viewport": SIZES[PHONE], "java_script_enabled": False}
+    with browsing.Tab(chromium, addresses[0], **look) as tab:
+        tab.name = name
+        tab.page.goto(f"{addresses[0]}{name}.html")
+        tab.page.evaluate("document.querySelectorAll('details').forEach(box => box.open = true)")
+        for root, stored in frames_on(tab):
+            (start,) = [frame for frame in stored["frames"] if frame["start"]]
+            shown = root.evaluate(SHOWN)
+            assert (shown["pictures"], shown["alt"]) == ([start["picture"]], start["alt"])
+            text = root.query_selector("p")
+            assert text.is_visible() and text.bounding_box()["height"] > 15
+            assert not root.query_selector(".cnn-controls").is_visible()
+        assert tab.page.evaluate(HIDDEN) == []
+        assert tab.page.evaluate(SIDEWAYS) <= 0
+        assert [said for said in tab.troubles if not said.endswith(": csp")] == []  # scripts, which are off
+
+
+# What is the theme's or the script's, and so the same on all pages, is looked at on one.
+
+
+@pytest.fixture
+def first(chromium, addresses):
+    """The first page, opened for one test."""
+    with opened(chromium, addresses[0], CHAPTERS[0]) as tab:
+        yield tab
+
+
+def test_paper_is_white_also_where_the_screen_is_dark(first):
+    theme = "document.documentElement.dataset.theme"
+    browsing.turn(first.page, "dark")
+    first.page.emulate_media(media="print")
+    first.page.wait_for_function(f"{theme} === 'light'")
+    assert [found for found in first.page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+    first.page.emulate_media(media="screen")
+    first.page.wait_for_function(f"{theme} === 'dark'")
+    browsing.turn(first.page, THEMES[first.width][0])
+
+
+def test_nothing_plays_where_motion_is_unwanted(first):
+    for motion in ("reduce", "no-preference"):
+        first.page.emulate_media(reduced_motion=motion)
+        for root, _ in frames_on(first):
+            assert root.query_selector(".cnn-play").is_visible() == (motion != "reduce")
+
+
+@pytest.mark.parametrize(("width", "home"), list(zip(SIZES, range(2), strict=True)))
+def test_the_search_finds_a_page_and_shows_no_fault(chromium, addresses, axe, width, home):
+    with browsing.Tab(chromium, addresses[home], viewport=SIZES[width]) as tab:
+        tab.open(f"{CHAPTERS[0]}.html")
+        browsing.lay_open(tab.page)
+        tab.page.keyboard.press("Control+k")
+        tab.page.wait_for_selector("#pst-search-dialog[open]")
+        assert browsing.violations(tab.page, axe) == []
+        tab.page.keyboard.type("backward")
+        tab.page.keyboard.press("Enter")
+        tab.page.wait_for_selector("#search-results li a")
+        browsing.lay_open(tab.page)
+        assert browsing.violations(tab.page, axe) == []
+        tab.page.click("#search-results li a")
+        assert tab.page.wait_for_selector("article h1")
+        assert tab.troubles == []
+
+
+def test_the_contents_open_and_close_by_keyboard_on_a_phone(chromium, addresses, axe):
+    with browsing.Tab(chromium, addresses[1], viewport=SIZES[PHONE]) as tab:
+        tab.open(f"{CHAPTERS[0]}.html")
+        browsing.lay_open(tab.page)
+        for which in ("primary", "secondary"):
+            tab.page.focus(f".{which}-toggle")
+            tab.page.keyboard.press("Enter")
+            tab.page.wait_for_selector(f"#pst-{which}-sidebar-modal[open] nav a")
+            assert browsing.violations(tab.page, axe) == []
+            tab.page.keyboard.press("Escape")
+            tab.page.wait_for_selector(f"#pst-{which}-sidebar-modal:not([open])", state="attached")
+            assert tab.page.evaluate("document.activeElement.className").count(f"{which}-toggle") == 1
+        assert tab.troubles == []
+
+
+# Frames of cnnlib's own numbers.
+
+
+@pytest.fixture
+def frames(chromium, tmp_path):
+    """(tab, its Frames, numbers): a page on which the output of a convolution grows, cell by cell."""
+    x = np.arange(20.0).reshape(1, 4, 5, 1) ** 2 % 7
+    layer = Conv2d(1, 1, (2, 3), rng=np.random.default_rng(0))
+    y = layer.forward(x)[0, :, :, 0]
+
+    def draw(row, column):
+        window = svg.grid(x[0, :, :, 0], "x", marks=[svg.mark(row, column, 2, 3)])
+        done = (
+            np.add.outer(y.shape[1] * np.arange(y.shape[0]), np.arange(y.shape[1]))
+            <= y.shape[1] * row + column
+        )
+        return svg.row(window, svg.grid(y, "y", digits=4, hide=~done))
+
+    moving = Frames(
+        draw,
+        {"row": range(y.shape[0]), "column": range(y.shape[1])},
+        name="window",
+        alt=lambda i, j: f"The window at row {i}, column {j} gives {svg.number(y[i, j], 4)}",
+        period_ms=50,
+    )
+    (tmp_path / "page.html").write_text(
+        f"<!DOCTYPE html><meta charset=utf-8>{moving.html()}", encoding="utf-8"
+    )
+    with browsing.Tab(chromium, f"{tmp_path.as_uri()}/", viewport=SIZES[PHONE]) as tab:
+        tab.open("page.html")
+        yield tab, tab.page.query_selector(".cnn-frames"), y
+        assert tab.troubles == []
+
+
+def test_the_numbers_shown_are_those_that_the_layer_gives(frames):
+    tab, root, y = frames
+    sliders = root.query_selector_all("input")
+    letters = "e => [...e.querySelectorAll('.cnn-view svg:last-of-type text')].filter(e => e.checkVisibility()).map(e => e.textContent)"
+    for i, j in np.ndindex(y.shape):
+        for slider, place in zip(sliders, (i, j), strict=True):
+            slider.focus()
+            tab.page.keyboard.press("Home")
+            for _ in range(place):
+                tab.page.keyboard.press("ArrowRight")
+        seen = root.evaluate(letters)
+        given = [f"{value:.4f}".replace("-", "−") for value in y.ravel()[: y.shape[1] * i + j + 1]]
+        assert seen[-len(given) :] == given and seen[-len(given) - 1] == "y"
+        assert root.query_selector("p").inner_text().endswith(f"gives {given[-1]}")
+
+
+def test_play_runs_to_the_end_and_stops_where_motion_becomes_unwanted(frames):
+    tab, root, y = frames
+    play, row = root.query_selector(".cnn-play"), root.query_selector("input")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_function("([e, last]) => +e.value === last", arg=[row, y.shape[0] - 1])
+    tab.page.wait_for_function("e => e.getAttribute('aria-label') === 'Play row'", arg=play)
+    root.evaluate("e => e.dataset.period = 1500")
+    play.click()
+    assert play.get_attribute("aria-label") == "Pause row"
+    tab.page.emulate_media(reduced_motion="reduce")
+    tab.page.wait_for_function("e => e.getAttribute('aria-label') === 'Play row'", arg=play)
+    assert not play.is_visible()
+    place = row.input_value()
+    assert int(place) < y.shape[0] - 1
+    tab.page.wait_for_timeout(1700)
+    assert row.input_value() == place
+
+
+# Each of these tests fails where it should: what is done to a sound page, and the test that must notice.
+
+LAST = "document.querySelector('.cnn-view').lastElementChild"
+SPOILT = {
+    "a formula less": (
+        test_every_formula_of_the_source_is_drawn,
+        "document.querySelector('article mjx-container').remove()",
+    ),
+    "a formula as text": (
+        test_every_formula_of_the_source_is_drawn,
+        "document.querySelector('article mjx-container > svg').replaceChildren()",
+    ),
+    "an icon less": (
+        test_every_icon_is_drawn,
+        "document.querySelector('svg.svg-inline--fa').replaceChildren()",
+    ),
+    "a control out of reach": (
+        test_the_tab_key_reaches_every_control_by_its_name,
+        "document.querySelector('.cnn-axis input').tabIndex = -1",
+    ),
+    "a control without its name": (
+        test_the_tab_key_reaches_every_control_by_its_name,
+        "document.querySelector('.cnn-axis label').htmlFor = 'another'",
+    ),
+    "a key state less": (
+        test_paper_shows_the_key_states_of_all_frames,
+        "delete document.querySelector('[data-print]').dataset.print",
+    ),
+    "paper as dark as the screen": (
+        test_paper_is_white_also_where_the_screen_is_dark,
+        "document.head.insertAdjacentHTML('beforeend', '<style>@media print {svg text {fill: #ccc !important}}</style>')",
+    ),
+    "play in spite of all": (
+        test_nothing_plays_where_motion_is_unwanted,
+        "document.querySelector('.cnn-play').style.setProperty('display', 'block', 'important')",
+    ),
+    "too wide": (
+        test_the_page_never_scrolls_sideways,
+        "document.querySelector('article h1').style.width = '1300px'",
+    ),
+    "pale numbers": (
+        test_what_stands_in_drawings_can_be_read_in_both_themes,
+        "document.head.insertAdjacentHTML('beforeend', '<style>svg text {fill: #888 !important}</style>')",
+    ),
+    "an address": (
+        test_nothing_was_asked_of_others_and_nothing_went_wrong,
+        "await fetch('https://example.org').catch(() => {})",
+    ),
+    "a missing file": (
+        test_nothing_was_asked_of_others_and_nothing_went_wrong,
+        "const image = new Image(); image.src = 'no-such.png'; await image.decode().catch(() => {})",
+    ),
+    "a complaint": (test_nothing_was_asked_of_others_and_nothing_went_wrong, "console.error('!')"),
+    "an exception": (
+        test_nothing_was_asked_of_others_and_nothing_went_wrong,
+        "await new Promise(done => setTimeout(() => { done(); throw new Error('!'); }))",
+    ),
+    # What changes frames or keys comes last: the other tests look at both.
+    "another number": (
+        test_the_keyboard_or_the_pointer_steps_through_every_frame,
+        f"{LAST}.innerHTML = {LAST}.innerHTML.replace(/(\\d)<\\/text>/, '$11</text>')",
+    ),
+    "another text": (
+        test_the_keyboard_or_the_pointer_steps_through_every_frame,
+        f"{LAST}.dataset.alt += '.'",
+    ),
+    "keys that do nothing": (
+        test_the_keyboard_or_the_pointer_steps_through_every_frame,
+        "document.addEventListener('keydown', e => e.preventDefault(), true)",
+    ),
+}
+
+
+def rounds():
+    """SPOILT in lists in which each test comes once, but for the last test on a page, which can be done again."""
+    lists = []
+    for fault, (test, spoil) in SPOILT.items():
+        again = test is test_nothing_was_asked_of_others_and_nothing_went_wrong
+        fits = (line for line in lists if again or test not in [other for _, other, _ in line])
+        line = next(fits, None)
+        if line is None:
+            lists.append(line := [])
+        line.append((fault, test, spoil))
+    return lists
+
+
+@pytest.mark.parametrize("faults", rounds(), ids=lambda faults: ", ".join(fault for fault, *_ in faults))
+def test_a_spoilt_page_fails_its_test(first, faults):
+    for _, test, spoil in faults:
+        first.troubles.clear()
+        first.page.emulate_media(media="screen")  # a test that fails leaves it as it was
+        test(first)
+        first.page.evaluate(f"async () => {{ {spoil} }}")
+        with pytest.raises(AssertionError):
+            test(first)
+
+
+def test_another_start_is_noticed(first):
+    test_frames_begin_where_they_should(first)
+    first.page.click("[data-by='1']")
+    first.begun = [root.evaluate(SHOWN) for root, _ in frames_on(first)]
+    with pytest.raises(AssertionError):
+        test_frames_begin_where_they_should(first)
+
+
+FAULTS = {
+    "button-name": "document.querySelector('.cnn-play').removeAttribute('aria-label')",
+    "label": "document.querySelector('.cnn-axis label').remove()",
+    "label-content-name-mismatch": "document.querySelector('summary').setAttribute('aria-label', 'Toggle hidden content')",
+    "region": "document.querySelector('nav:has(.logo)').outerHTML = '<p>A link to the first page</p>'",
+    "color-contrast": "document.querySelector('.highlight .k, .highlight .kn').style.color = '#aaa'",
+    "svg-img-alt": "document.querySelector('article h1').insertAdjacentHTML('afterend', '<svg role=img><path d=\"M0 0h9\"/></svg>')",
+    "role-img-alt": "document.querySelector('.cnn-view').removeAttribute('aria-labelledby')",
+    "target-size": """document.querySelector('article h1').insertAdjacentHTML('afterend',
+      '<div><button style="all: unset; font: 9px/9px serif">a</button><button style="all: unset; font: 9px/9px serif">b</button></div>')""",
+    "empty-table-header": "document.querySelector('article h1').insertAdjacentHTML('afterend', '<table><tr><th><td>1</table>')",
+    "scrollable-region-focusable": """document.querySelector('article h1').insertAdjacentHTML('afterend',
+      '<div style="overflow: auto; width: 90px"><div style="width: 900px">wide words</div></div>')""",
+}
+
+
+def test_axe_notices_faults_in_what_is_left_for_it_to_see(chromium, addresses, axe):
+    with opened(chromium, addresses[0], CHAPTERS[0]) as tab:
+        for spoil in FAULTS.values():
+            tab.page.evaluate(f"async () => {{ {spoil} }}")
+        browsing.thin_out(tab.page)
+        found = {sentence.split(" ")[0] for sentence in browsing.violations(tab.page, axe)}
+        assert FAULTS.keys() <= found
+        assert any("color-contrast" in said for said in browsing.violations(tab.page, axe, browsing.COLOURS))
+
+
+def test_an_axe_that_lacks_a_rule_is_refused(chromium, addresses, axe):
+    with opened(chromium, addresses[0], "search") as tab:
+        assert "target-size" in axe and "wcag22aa" in axe
+        with pytest.raises(RuntimeError, match="did not run .'target-size'"):
+            browsing.violations(tab.page, axe.replace('id:"target-size"', 'id:"other-rule"'))

@@ -1,0 +1,119 @@
+"""Chapters run in the reader's browser: from the button on the page to the last cell, with the very files that are
+published, and the same outputs.
+
+The variable CNNLIB_LITE_CHAPTERS names other chapters than the usual ones, or "all". Python for the browser comes from the
+folder that CNNLIB_PYODIDE_DIR names, by way of a server on this machine, or else from where the book takes it.
+"""
+
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import time
+from contextlib import ExitStack
+from urllib.error import URLError
+from urllib.parse import urljoin, urlsplit
+from urllib.request import urlopen
+
+import book_run
+import browsing
+import in_kernel
+import pytest
+from conftest import need
+
+CHAPTERS = browsing.chosen("CNNLIB_LITE_CHAPTERS", ["neuron", "softmax"])
+PATIENCE = 240  # seconds for a chapter
+PYODIDE = urlsplit(book_run.PYODIDE)
+MATPLOTLIB = re.compile(r'<svg viewBox="[^"]*" style="width:100%.*?</svg>(?=</div>\n</div>)', re.DOTALL)
+
+
+def certificate(folder):
+    """A TLS context for a server that nobody needs to trust."""
+    need(
+        None if shutil.which("openssl") else "openssl is not installed, which makes a certificate for a test"
+    )
+    files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
+    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split()
+    subprocess.run(["openssl", *options, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate", folder / "key")
+    return context
+
+
+@pytest.fixture(scope="module")
+def browser(playwright, tmp_path_factory):
+    """A browser that finds Python for the browser, and nothing else outside of this machine."""
+    with ExitStack() as stack:
+        if folder := os.environ.get("CNNLIB_PYODIDE_DIR"):
+            context = certificate(tmp_path_factory.mktemp("tls"))
+            server = stack.enter_context(browsing.served(folder, PYODIDE.path.rpartition("/")[0], context))
+            mapped = [(f"{PYODIDE.netloc}:443", urlsplit(server).netloc)]
+        else:
+            try:
+                urlopen(book_run.PYODIDE, timeout=10).close()
+            except URLError as error:
+                need(
+                    f"{PYODIDE.netloc} is out of reach ({error.reason}), and CNNLIB_PYODIDE_DIR names no folder"
+                )
+            mapped = [(f"{PYODIDE.netloc}:443", f"{PYODIDE.netloc}:443")]
+        yield stack.enter_context(browsing.launched(playwright, mapped, "--ignore-certificate-errors"))
+
+
+@pytest.fixture(scope="module")
+def home(site):
+    """The address of the book on a server."""
+    with browsing.served(site, prefix="/book-of-a-reader") as address:
+        yield address
+
+
+def without_drawings(output):
+    """An output less what another matplotlib draws otherwise."""
+    data = output.get("data", {})
+    html = {"text/html": MATPLOTLIB.sub("", data["text/html"])} if "text/html" in data else {}
+    return output | {"data": data | html} if html else output
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, name):
+    stored = in_kernel.stored(name)
+    worker = urljoin(home, "/api/")  # what JupyterLite asks its own service worker
+    with browsing.Tab(browser, (home, worker, f"{PYODIDE.scheme}://{PYODIDE.netloc}/")) as tab:
+        tab.page.set_default_timeout(1000 * PATIENCE)
+        tab.open(f"{name}.html")
+        begun = time.monotonic()
+        tab.page.click(".run-chapter-start")
+        tab.page.wait_for_url("**/lite/notebooks/**")
+        in_kernel.wait_for_cells(tab.page, stored)
+        fresh = in_kernel.run_all(tab.page)
+        assert time.monotonic() - begun < PATIENCE
+        assert in_kernel.differences(stored, fresh, without_drawings) == {}
+        in_kernel.move_frames(tab.page, stored)
+        assert tab.errors() == []
+
+
+def message(page):
+    """What the page says beside its button, once it has said all."""
+    page.click(".run-chapter-start")
+    page.wait_for_function(
+        "!/^(Looking.*)?$/.test(document.querySelector('.run-chapter-message').textContent)"
+    )
+    return page.inner_text(".run-chapter-message")
+
+
+def test_where_python_cannot_be_downloaded_the_button_says_so(chromium, home):
+    with browsing.Tab(chromium, (home, f"{PYODIDE.scheme}://{PYODIDE.netloc}/")) as tab:
+        tab.open(f"{CHAPTERS[0]}.html")
+        assert "cannot be downloaded" in (said := message(tab.page)) and PYODIDE.netloc in said
+        assert tab.page.url == f"{home}{CHAPTERS[0]}.html"
+
+
+def test_on_a_file_the_button_says_that_a_server_is_needed(chromium, site):
+    with browsing.Tab(chromium, f"{site.as_uri()}/") as tab:
+        tab.open(f"{CHAPTERS[0]}.html")
+        assert "http.server" in message(tab.page)
+        tab.page.evaluate("document.querySelector('.run-chapter-message').textContent = ''")
+        tab.page.keyboard.down("Control")
+        assert "http.server" in message(tab.page) and len(tab.context.pages) == 1
+        tab.page.keyboard.up("Control")
+        assert tab.troubles == []
