@@ -138,8 +138,12 @@ _LAY_OPEN = """() => {
   document.querySelectorAll("button.toggle-button-hidden").forEach(button => button.click());
 }"""
 # Nine tenths of a page's elements are strokes of drawings, which are one picture with one description, the parts of
-# formulas, and the tokens of programs, of which one of each look is enough to be judged.
+# formulas, and the tokens of programs, of which one of each look is enough to be judged. The formulas within lines are
+# all made alike, and so are the buttons that copy a program.
 _THIN_OUT = """() => {
+  const most = text => [...document.querySelectorAll(text)].slice(3);
+  most("mjx-container:not([display])").forEach(formula => formula.replaceWith("x"));
+  most("button.copybtn").forEach(button => button.remove());
   document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg").forEach(svg => svg.replaceChildren());
   document.querySelectorAll("mjx-assistive-mml").forEach(formula => formula.textContent += "");
   const seen = new Set(), backs = new Map();

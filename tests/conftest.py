@@ -4,6 +4,9 @@ import json
 import os
 import re
 
+# Before NumPy is imported, here and in the processes of pytest-xdist: two that each use all cores are slower than one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import browsing
 import pytest
 from building import ROOT, jupyter_book

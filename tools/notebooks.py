@@ -161,7 +161,8 @@ def main(arguments=None):
     if not notebooks:
         parser.error(f"no notebook under {ROOT / 'book'}")
     work = {"run": run, "check": check}[options.command]
-    font_cache(), refused()  # once, before the threads ask for them
+    font_cache()  # once, like the next, before the threads ask for it
+    refused()
     code = 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for path, job in [(path, pool.submit(work, path)) for path in notebooks]:

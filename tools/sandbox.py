@@ -2,8 +2,8 @@
 interpreter in a folder of its own, which goes with it.
 
 The kernel starts in an empty folder and imports a copy of cnnlib, so that a chapter needs no file of the
-book, as in a reader's browser, and changes none; nor can it change the copy. tools/guard.py refuses the rest of the world in a
-sentence, on every system. Where Linux allows it, tools/confine.py takes that world away.
+book, as in a reader's browser, and changes none; nor can it change the copy. tools/guard.py refuses the rest of
+the world in a sentence, on every system. Where Linux allows it, tools/confine.py takes that world away.
 """
 
 import functools
@@ -132,7 +132,12 @@ class Sandbox:
 
     def __init__(self, folder, name, stderr):
         self.folder, self.own = folder, folder / "own"
-        work, home, library, start = self.own / "work" / name, self.own / "home", folder / "library", folder / "start"
+        work, home, library, start = (
+            self.own / "work" / name,
+            self.own / "home",
+            folder / "library",
+            folder / "start",
+        )
         work.mkdir(parents=True)
         home.mkdir()
         start.mkdir()
