@@ -16,6 +16,7 @@ SPLIT_STREAM = (
     "import sys, time\n\nfor i in range(3):\n    print('\\x1b[32m', i, '\\x1b[0m', sep='')\n"
     "    sys.stdout.flush()\n    time.sleep(0.05)"
 )
+FRAMES = "Frames(lambda i: f'<b>{{i * k[0]}}</b>', [1, 2], name='{}', alt='the multiples of a number')"
 
 
 @pytest.fixture
@@ -135,6 +136,21 @@ REFUSED = {
             "code cell 3, output 1: text/plain holds a float in full precision: '0.30000",
             "code cell 4, output 1: text holds a control character: '\\r'",
         ],
+    ),
+    "frames that change": (
+        ["from cnnlib.show import Frames\n\nk = [2]", FRAMES.format("steps"), "k[0] = 3"],
+        ["Frames steps at (1,) is drawn otherwise after the last cell", "Frames steps at (2,) is"],
+    ),
+    "frames that draw nothing more": (
+        ["from cnnlib.show import Frames\n\nk = [2]", FRAMES.format("steps"), "k.clear()"],
+        ["code cell 4: ", "IndexError: list index out of range"],
+    ),
+    "frames that nothing keeps": (
+        [
+            "from cnnlib.show import Frames\nfrom IPython.display import HTML\n\nk = [2]",
+            f"HTML({FRAMES.format('steps')}.html())",
+        ],
+        ["1 Frames are shown, but 0 can be moved in a notebook"],
     ),
     "a shell line": (["!ls"], ["code cell 1: not plain Python"]),
     "a widget that needs a kernel": (
