@@ -1,9 +1,8 @@
 """The gate lets no corrupted notebook pass: the stored outputs of every chapter are corrupted in every way
-that corruptions.py names, one at a time, and compared with those of one run."""
+that corruptions.py names, one at a time, and compared with the sound ones."""
 
 import base64
 import copy
-import functools
 import io
 from pathlib import Path
 
@@ -32,19 +31,13 @@ CHAPTERS = [path for path in gate.pages(ROOT) if path.suffix == ".ipynb"]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(scope="session")
-def executed():
-    """notebooks.execute, which runs each notebook once however many tests ask."""
-    return functools.cache(notebooks.execute)
-
-
 def test_there_are_chapters():
     assert CHAPTERS
 
 
 @each_chapter
-def test_a_run_gives_every_byte_of(path, executed):
-    notebooks.verify(path, executed(path))
+def test_its_bytes_are_those_that_the_tool_writes(path):
+    assert path.read_bytes() == notebooks.serialise(notebooks.normalise(gate.read(path)))
 
 
 def first(cell):
@@ -83,8 +76,9 @@ def corrupt_everything(stored, fresh):
 
 
 @each_chapter
-def test_no_corruption_of_a_chapter_passes(path, executed):
-    tried = corrupt_everything(gate.read(path), executed(path))
+def test_no_corruption_of_a_chapter_passes(path):
+    """That a run gives what is stored is nbval's to say, of the chapter itself."""
+    tried = corrupt_everything(gate.read(path), gate.read(path))
     print(f"{path.stem}: {tried} corruptions, all caught")
 
 

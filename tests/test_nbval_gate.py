@@ -70,8 +70,13 @@ CELLS = [
     (SEVERAL, lambda cell: cell.outputs.reverse()),
 ]
 NAMES = [f"Cell {i}" for i in range(len(CELLS))]
-# Notebooks of the first cell alone, all of whose outputs are right; their structure fails.
+# Notebooks of the first cell alone, all of whose outputs are right; their structure fails, and once the frames.
+MOVED = """
+Frames = type("Frames", (), {"name": "steps", "frames": {(1,): "<b>2</b>"}, "draw": lambda self, i: "<b>3</b>"})
+Frames.__module__ = "cnnlib.show.frames"
+kept = Frames()"""
 MISSHAPEN = {
+    "moved": lambda notebook: notebook.cells[1].update(source=TEXT + MOVED),
     "out_of_order": lambda notebook: notebook.cells[1].update(execution_count=2),
     "widget_state": lambda notebook: notebook.metadata.update(widgets={}),
     "unlisted": lambda notebook: None,
@@ -117,7 +122,7 @@ def run_pytest(folder, *arguments):
     run = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=300)
     outcomes = {}
     for outcome, name, test in re.findall(
-        r"^([A-Z]+) (?:book/)?(\w+)\.ipynb::(structure|Cell \d+)", run.stdout, re.M
+        r"^([A-Z]+) (?:book/)?(\w+)\.ipynb::(structure|frames|Cell \d+)", run.stdout, re.M
     ):
         outcomes.setdefault(name, {})[test] = outcome
     return run.returncode, run.stdout + run.stderr, outcomes
@@ -126,21 +131,23 @@ def run_pytest(folder, *arguments):
 def test_each_corruption_fails_and_nothing_else(project):
     code, text, outcomes = run_pytest(project, "-n", "2")
     assert code == pytest.ExitCode.TESTS_FAILED, text
-    expected = {"good": {"structure": "PASSED", "Cell 0": "PASSED"}}
-    expected |= {name: {"structure": "FAILED", "Cell 0": "PASSED"} for name in MISSHAPEN}
+    expected = {"good": {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}}
+    expected |= {name: {"structure": "FAILED", "Cell 0": "PASSED", "frames": "PASSED"} for name in MISSHAPEN}
+    expected["moved"]["frames"] = "FAILED"
     expected["corrupted"] = {
         name: "FAILED" if change else "PASSED" for name, (_, change) in zip(NAMES, CELLS)
     }
-    expected["corrupted"]["structure"] = "FAILED"
+    expected["corrupted"] |= {"structure": "FAILED", "frames": "PASSED"}
     assert outcomes == expected, text
     assert "book/unlisted.ipynb is not in _toc.yml" in text
     assert "1 pixels differ, by up to 15 of 255" in text
+    assert "steps at (1,) is drawn otherwise after the last cell" in text
 
 
 def test_a_good_notebook_alone_passes_from_its_own_folder(project):
     code, text, outcomes = run_pytest(project / "book", "-n0", "good.ipynb")
     assert code == 0, text
-    assert outcomes == {"good": {"structure": "PASSED", "Cell 0": "PASSED"}}
+    assert outcomes == {"good": {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}}
 
 
 def test_nbval_lax_is_refused(project):

@@ -139,7 +139,10 @@ REFUSED = {
     ),
     "frames that change": (
         ["from cnnlib.show import Frames\n\nk = [2]", FRAMES.format("steps"), "k[0] = 3"],
-        ["Frames steps at (1,) is drawn otherwise after the last cell", "Frames steps at (2,) is"],
+        [
+            "after the last cell: wanted 1 Frames, got 1 Frames\nsteps at (1,) is drawn otherwise",
+            "steps at (2,) is",
+        ],
     ),
     "frames that draw nothing more": (
         ["from cnnlib.show import Frames\n\nk = [2]", FRAMES.format("steps"), "k.clear()"],
@@ -150,7 +153,7 @@ REFUSED = {
             "from cnnlib.show import Frames\nfrom IPython.display import HTML\n\nk = [2]",
             f"HTML({FRAMES.format('steps')}.html())",
         ],
-        ["1 Frames are shown, but 0 can be moved in a notebook"],
+        ["after the last cell: wanted 1 Frames, got 0 Frames"],
     ),
     "a shell line": (["!ls"], ["code cell 1: not plain Python"]),
     "a widget that needs a kernel": (

@@ -2,8 +2,8 @@
 
 nbval executes each cell and compares text. It does not see a changed picture, an output of another type or in
 another place, metadata, or a notebook whose outputs were stripped, and cells may tell it to look away. So
-each cell is also judged by gate.compare, from the kernel's messages as they came, and each notebook has one
-more test, "structure", that executes nothing.
+each cell is also judged by gate.compare, from the kernel's messages as they came, and each notebook has two
+more tests: "structure", that executes nothing, and "frames", after the last cell.
 """
 
 import copy
@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from queue import Empty
 
 import gate
+import live
 import pytest
 import toc
 from jupyter_client.manager import KernelManager
 from nbformat import from_dict
-from nbformat.v4 import output_from_msg
+from nbformat.v4 import new_output, output_from_msg
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 from sandbox import SHOWN, refused, sandbox
@@ -56,17 +57,24 @@ def pytest_collect_file(parent):
 
 
 class NotebookFile(IPyNbFile):
-    """A notebook: nbval's tests of its cells, and a test of its structure."""
+    """A notebook: nbval's tests of its cells, one of its structure, and one of its frames."""
 
     over = ""  # the cell, if any, after which the kernel can run no other
 
     def collect(self):
-        """The test of the structure, then those of the cells."""
+        """The test of the structure, those of the cells, that of the frames."""
         yield Structure.from_parent(self, name="structure")
-        for cell in super().collect():
-            yield NotebookCell.from_parent(
-                self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=ALWAYS
-            )
+        cells = list(super().collect())
+        for cell in cells:
+            yield self.test(cell.name, cell.cell_num, cell.cell)
+        last = live.cell()
+        last.execution_count = len(cells) + 1
+        last.outputs = [new_output("stream", text=live.wanted(self.nb))]
+        yield self.test("frames", len(cells), last)
+
+    def test(self, name, number, cell):
+        """The test of a cell."""
+        return NotebookCell.from_parent(self, name=name, cell_num=number, cell=cell, options=ALWAYS)
 
     def setup(self):
         """Starts the kernel."""

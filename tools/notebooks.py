@@ -12,13 +12,13 @@ import argparse
 import asyncio
 import copy
 import difflib
-import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gate
+import live
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -27,15 +27,6 @@ from sandbox import SHOWN, font_cache, refused, sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_A_CELL = 300
-# A last cell, which is not stored: how many Frames the chapter has, and what of them is drawn otherwise by now. They keep
-# the names that draw uses, but not what an array holds, and in a notebook the sliders draw again.
-FRAMES = """
-import gc as _gc, json as _json
-
-_made = [o for o in _gc.get_objects() if (type(o).__module__, type(o).__name__) == ("cnnlib.show.frames", "Frames")]
-_old = [f"{o.name} at {at}" for o in _made for at, picture in o.frames.items() if o.draw(*at) != picture]
-print(_json.dumps([len(_made), _old]))
-"""
 
 
 class NotebookError(Exception):
@@ -66,7 +57,7 @@ def execute(path):
     except (OSError, ValueError) as error:
         raise NotebookError(error) from None
     _refuse(path, gate.sources(notebook))
-    notebook.cells.append(last := nbformat.v4.new_code_cell(FRAMES))
+    notebook.cells.append(last := live.cell())
     with sandbox(path) as box:
         client = Client(
             notebook,
@@ -88,19 +79,12 @@ def execute(path):
             raise NotebookError(f"{path}, {cell}: {gate.clean(words)}") from None
     notebook.cells.remove(last)
     notebook = normalise(notebook)
-    _refuse(path, gate.structure(notebook) + _moved_on(last, notebook))
+    _refuse(path, gate.structure(notebook))
+    said, wanted = "".join(output.text for output in last.outputs), live.wanted(notebook)
+    _refuse(
+        path, [] if said == wanted else [f"after the last cell: wanted {wanted.strip()}, got {said.strip()}"]
+    )
     return notebook
-
-
-def _moved_on(last, notebook):
-    found, old = json.loads(last.outputs[0].text)
-    shown = nbformat.v4.writes(notebook).count('<div class=\\"cnn-frames\\"')
-    problems = [
-        f"Frames {frame} is drawn otherwise after the last cell: draw uses what has changed" for frame in old
-    ]
-    if found < shown:
-        problems.append(f"{shown} Frames are shown, but {found} can be moved in a notebook")
-    return problems
 
 
 def _refuse(path, problems):
