@@ -218,9 +218,8 @@ def by_keyboard(page, root, stored):
         slider.fill("0")
     for axis, slider in enumerate(root.query_selector_all("input")):
         slider.focus()
-        keys = {"ArrowRight": 1, "ArrowLeft": 0, "End": last[axis]}
-        keys |= {"ArrowUp": last[axis], "ArrowDown": last[axis] - 1, "Home": 0}
-        for key, place in [*keys.items(), ("ArrowLeft", 0), ("End", last[axis])]:
+        keys = {"ArrowLeft": 0, "ArrowRight": 1, "Home": 0, "ArrowUp": 1, "ArrowDown": 0, "End": last[axis]}
+        for key, place in keys.items():
             page.keyboard.press(key)
             at[axis] = place
             assert shows(root, stored, at), key
@@ -235,12 +234,7 @@ def by_pointer(page, root, stored):
         slider = root.query_selector_all("input")[axis]
         back, on = (root.query_selector_all(f"[data-by='{by}']")[axis] for by in (-1, 1))
         slider.scroll_into_view_if_needed()
-        for button, at[axis] in (
-            (back, 0),
-            (on, 1),
-            (on, min(2, len(names) - 1)),
-            (back, min(1, len(names) - 2)),
-        ):
+        for button, at[axis] in ((back, 0), (on, 1), (back, 0)):
             page.mouse.click(*middle(button))
             assert shows(root, stored, at)
         (x, y), half = middle(slider), slider.bounding_box()["width"] / 2
@@ -329,9 +323,9 @@ def test_without_scripts_start_frames_and_text_can_be_read(chromium, addresses, 
 # What is the theme's or the script's, and so the same on all pages, is looked at on one.
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def first(chromium, addresses):
-    """The first page, opened for one test, at the desk."""
+    """The first page, at the desk."""
     with opened(chromium, addresses[0], CHAPTERS[0]) as tab:
         yield at_width(tab, DESK)
 
@@ -545,14 +539,16 @@ def rounds():
 
 
 @pytest.mark.parametrize("faults", rounds(), ids=lambda faults: ", ".join(fault for fault, *_ in faults))
-def test_a_spoilt_page_fails_its_test(first, faults):
-    for _, test, spoil in faults:
-        first.troubles.clear()
-        first.page.emulate_media(media="screen")  # a test that fails leaves it as it was
-        test(first)
-        first.page.evaluate(f"async () => {{ {spoil} }}")
-        with pytest.raises(AssertionError):
-            test(first)
+def test_a_spoilt_page_fails_its_test(chromium, addresses, faults):
+    with opened(chromium, addresses[0], CHAPTERS[0]) as tab:
+        at_width(tab, DESK)
+        for _, test, spoil in faults:
+            tab.troubles.clear()
+            tab.page.emulate_media(media="screen")  # a test that fails leaves it as it was
+            test(tab)
+            tab.page.evaluate(f"async () => {{ {spoil} }}")
+            with pytest.raises(AssertionError):
+                test(tab)
 
 
 def test_another_start_is_noticed(first):
@@ -590,8 +586,8 @@ def test_axe_notices_faults_in_what_is_left_for_it_to_see(chromium, addresses, a
         assert any("color-contrast" in said for said in browsing.violations(tab.page, axe, browsing.COLOURS))
 
 
-def test_an_axe_that_lacks_a_rule_is_refused(chromium, addresses, axe):
-    with opened(chromium, addresses[0], "search") as tab:
+def test_an_axe_that_lacks_a_rule_is_refused(chromium, axe):
+    with browsing.Tab(chromium, "about:blank") as tab:
         assert "target-size" in axe and "wcag22aa" in axe
         with pytest.raises(RuntimeError, match="did not run .'target-size'"):
             browsing.violations(tab.page, axe.replace('id:"target-size"', 'id:"other-rule"'))

@@ -16,7 +16,7 @@ import pytest
 from bs4 import BeautifulSoup
 from building import ROOT
 
-CHAPTERS = browsing.chosen("CNNLIB_LAB_CHAPTERS", ["neuron"])
+CHAPTERS = browsing.chosen("CNNLIB_LAB_CHAPTERS", ["delta_recursion"])
 PATIENCE = 240  # seconds for a chapter
 SETTINGS = {  # all cells are in the page, not only those in sight; no questions
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},

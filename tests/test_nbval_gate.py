@@ -129,7 +129,7 @@ def run_pytest(folder, *arguments):
 
 
 def test_each_corruption_fails_and_nothing_else(project):
-    code, text, outcomes = run_pytest(project, "-n", "2")
+    code, text, outcomes = run_pytest(project, "-n0")
     assert code == pytest.ExitCode.TESTS_FAILED, text
     expected = {"good": {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}}
     expected |= {name: {"structure": "FAILED", "Cell 0": "PASSED", "frames": "PASSED"} for name in MISSHAPEN}
