@@ -5,9 +5,8 @@ import sys
 
 LINUX = sys.platform == "linux"
 
-# For each: its cell, and how it fails (None: it passes) where Python and Linux shut
-# it in, where Python alone does, and where nothing does. The cells catch what a machine without a network says.
-
+# For each: its cell, and how it fails (None: it passes) where Python and Linux shut it in, where Python alone does,
+# and where nothing does. The cells catch what a machine without a network says.
 ATTEMPTS = {
     "to look up a name": (
         "try:\n    _ = socket.getaddrinfo('host.invalid', 80)\nexcept socket.gaierror:\n    pass",

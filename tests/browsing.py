@@ -96,8 +96,9 @@ def served(folder, prefix="", context=None):
 
 
 class Tab:
-    """A page of the browser on the site at `home`, which may be several, and in `troubles` what went wrong on it: a request to elsewhere, one
-    that failed, an error or warning in the console, an exception that nobody caught. look: as of Browser.new_context."""
+    """A page of the browser on the site at `home`, which may be several, and in `troubles` what went wrong on it: a
+    request to elsewhere, one that failed, an error or warning in the console, an exception that nobody caught. look:
+    as of Browser.new_context."""
 
     def __init__(self, browser, home, **look):
         homes = home if isinstance(home, tuple) else (home,)

@@ -70,11 +70,11 @@ CELLS = [
     (SEVERAL, lambda cell: cell.outputs.reverse()),
 ]
 NAMES = [f"Cell {i}" for i in range(len(CELLS))]
-# Notebooks of the first cell alone, all of whose outputs are right; their structure fails, and once the frames.
 MOVED = """
 Frames = type("Frames", (), {"name": "steps", "frames": {(1,): "<b>2</b>"}, "draw": lambda self, i: "<b>3</b>"})
 Frames.__module__ = "cnnlib.show.frames"
 kept = Frames()"""
+# Notebooks of the first cell alone, all of whose outputs are right; their structure fails, and once the frames.
 MISSHAPEN = {
     "moved": lambda notebook: notebook.cells[1].update(source=TEXT + MOVED),
     "out_of_order": lambda notebook: notebook.cells[1].update(execution_count=2),

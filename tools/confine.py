@@ -5,8 +5,8 @@ folder to write in.
 
 The whole file system is read-only to the program and to all that it starts, but for FOLDER; the folder
 HIDDEN is empty. When the program ends, or what started this, all that the program started ends too. Needs
-Linux 5.12, and that the system lets its users make namespaces; where it does not, the
-exit code is 1, the reason is on stderr, and nothing was started.
+Linux 5.12, and that the system lets its users make namespaces; where it does not, the exit code is 1, the
+reason is on stderr, and nothing was started.
 """
 
 import ctypes

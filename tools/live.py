@@ -1,11 +1,12 @@
 """Whether the Frames of a notebook still draw what they show once all of its cells have run: in a notebook the sliders
 draw again. Frames keep the names that `draw` uses, but not what an array holds."""
 
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_output
 
 SOURCE = """
 import gc as _gc
 
+_gc.collect()  # of what no name holds, nothing is left to chance
 _made = [o for o in _gc.get_objects() if (type(o).__module__, type(o).__name__) == ("cnnlib.show.frames", "Frames")]
 print(len(_made), "Frames")
 for _one in _made:
@@ -21,8 +22,8 @@ def cell():
 
 
 def wanted(notebook):
-    """What that cell has to print: that there are as many Frames as the notebook shows, and nothing else."""
+    """The outputs of that cell: that there are as many Frames as the notebook shows, and nothing else."""
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     shown = (output.get("data", {}).get("text/html", "") for output in outputs)
     number = sum(html.count('<div class="cnn-frames"') for html in shown)
-    return f"{number} Frames\n"
+    return [new_output("stream", text=f"{number} Frames\n")]

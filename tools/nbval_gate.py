@@ -19,7 +19,7 @@ import pytest
 import toc
 from jupyter_client.manager import KernelManager
 from nbformat import from_dict
-from nbformat.v4 import new_output, output_from_msg
+from nbformat.v4 import output_from_msg
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 from sandbox import SHOWN, refused, sandbox
@@ -69,7 +69,7 @@ class NotebookFile(IPyNbFile):
             yield self.test(cell.name, cell.cell_num, cell.cell)
         last = live.cell()
         last.execution_count = len(cells) + 1
-        last.outputs = [new_output("stream", text=live.wanted(self.nb))]
+        last.outputs = live.wanted(self.nb)
         yield self.test("frames", len(cells), last)
 
     def test(self, name, number, cell):

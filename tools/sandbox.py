@@ -132,12 +132,8 @@ class Sandbox:
 
     def __init__(self, folder, name, stderr):
         self.folder, self.own = folder, folder / "own"
-        work, home, library, start = (
-            self.own / "work" / name,
-            self.own / "home",
-            folder / "library",
-            folder / "start",
-        )
+        work, home = self.own / "work" / name, self.own / "home"
+        library, start = folder / "library", folder / "start"
         work.mkdir(parents=True)
         home.mkdir()
         start.mkdir()
