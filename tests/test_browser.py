@@ -51,6 +51,8 @@ HIDDEN = """[...document.querySelectorAll("article :is(h1, h2, h3, p, li, th, td
   .filter(e => e.textContent.trim() && !e.checkVisibility() && !e.closest("summary, .cnn-frames, .cnn-figure, .toggle"))
   .map(e => e.textContent)"""
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TOO_WIDE = """[...document.querySelectorAll('article mjx-container[display]')]
+  .filter(formula => formula.scrollWidth > formula.clientWidth).map(formula => formula.textContent)"""
 # For each number or word in a drawing, its colours and its contrast with what lies under it: the page, and the filled
 # rectangles before it. axe-core cannot tell what lies under a drawing's text.
 CONTRASTS = """() => {
@@ -273,6 +275,10 @@ def test_the_page_never_scrolls_sideways(view):
     assert view.folded <= 0 and view.page.evaluate(SIDEWAYS) <= 0
 
 
+def test_every_displayed_formula_fits_the_page(view):
+    assert view.page.evaluate(TOO_WIDE) == []
+
+
 def test_what_stands_in_drawings_can_be_read(view):
     assert [found for found in view.page.evaluate(CONTRASTS) if found[0] < 4.5] == []
 
@@ -491,6 +497,10 @@ SPOILT = {
     "too wide": (
         test_the_page_never_scrolls_sideways,
         "document.querySelector('article h1').style.width = '1300px'",
+    ),
+    "a wide formula": (
+        test_every_displayed_formula_fits_the_page,
+        "document.querySelector('article mjx-container[display] svg').style.minWidth = '2000px'",
     ),
     "pale numbers": (
         test_what_stands_in_drawings_can_be_read,

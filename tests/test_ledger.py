@@ -1,6 +1,7 @@
 """Claims compare what they say they compare; the notebooks' stored claims add up to the ledger's verdicts."""
 
 import copy
+import hashlib
 import json
 import re
 from fractions import Fraction
@@ -180,6 +181,16 @@ def test_the_strongest_claim_gives_the_verdict():
 
 
 # ---- ledger.toml
+
+
+def test_nobody_changes_what_the_lectures_state_by_the_way():
+    """To settle an entry changes its verdict alone. Who mends a wrong copy of a lecture changes this digest, too."""
+    stated = {
+        name: {key: value for key, value in entry.items() if key != "verdict"}
+        for name, entry in ledger()["entries"].items()
+    }
+    digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+    assert digest[:16] == "f99a491d5631014d"
 
 
 def test_the_ledger_holds_every_entry():
