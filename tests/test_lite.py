@@ -12,7 +12,6 @@ import book_run
 import gate
 import pages
 import pytest
-from bs4 import BeautifulSoup
 from building import ROOT, jupyter_book
 from sphinx.errors import ConfigError, ExtensionError
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -25,9 +24,7 @@ ZIP = f"{book_run.NAME}.zip"
 
 def links(site, page):
     """{last word of the class: link} of the links under the title of a page."""
-    tags = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser").select(
-        "article h1 + .run-chapter a"
-    )
+    tags = pages.parsed(site / f"{page}.html").select("article h1 + .run-chapter a")
     return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}
 
 
@@ -87,7 +84,7 @@ def test_the_button_asks_for_the_python_that_the_kernel_takes(site):
 def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
     """What it says is read in a browser by test_browser; here is that each page has a place for it, and the script."""
     for page in CHAPTERS:
-        html = BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+        html = pages.parsed(site / f"{page}.html")
         (message,) = html.select(".run-chapter [role=status]")
         assert message.get_text() == ""
         assert [tag for tag in html("script", src=True) if urlsplit(tag["src"]).path.endswith("/run.js")]

@@ -7,7 +7,7 @@
 import base64
 import re
 from collections import Counter
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -33,6 +33,16 @@ LOADED = ("src", "srcset", "poster", "data", "xlink:href")
 ADDRESS = re.compile(r"\s*(?:https?:)?//")
 IN_TEXT = re.compile(r"https?://(?!www\.w3\.org/)\S{,80}")  # w3.org names namespaces, nothing fetches them
 SERVICES = re.compile(r"launch|binder|colab|thebe|jupyterhub", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _parsed(html):
+    return BeautifulSoup(html, "html.parser")
+
+
+def parsed(path):
+    """The page in `path`, as a tree that nobody may change: the next who asks gets the same."""
+    return _parsed(path.read_text(encoding="utf-8"))
 
 
 def squeezed(text):
@@ -67,7 +77,7 @@ def page_problems(path, notebook):
     picture without a description, or with one that says nothing or that another has too; anything loaded from
     elsewhere; a button for a service; a page too large."""
     html = path.read_text(encoding="utf-8")
-    page = BeautifulSoup(html, "html.parser")
+    page = _parsed(html)
     if (article := page.find("article")) is None:
         return ["no article"]
     problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook)]
@@ -80,7 +90,7 @@ def page_problems(path, notebook):
 
 def loads(path):
     """What the page in `path` loads from another machine."""
-    return _elsewhere(BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser"))
+    return _elsewhere(parsed(path))
 
 
 def _prose(article, notebook):
@@ -184,22 +194,20 @@ def site_problems(site):
 
     @cache
     def anchors(path):
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        return page, {tag["id"] for tag in page(id=True)}
+        return {tag["id"] for tag in parsed(path)(id=True)}
 
     problems = []
     for path in sorted(site.rglob("*.html")):
         if path.relative_to(site).parts[0] in {"_static", LITE}:  # the theme's templates, another program
             continue
-        page, _ = anchors(path)
-        for link in [tag[name] for tag in page(True) for name in ("href", "src") if tag.has_attr(name)]:
+        for link in [tag[name] for tag in parsed(path)(True) for name in ("href", "src") if tag.has_attr(name)]:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
             if not target.is_file():
                 problems.append(f"{path.relative_to(site).as_posix()}: {link} leads nowhere")
-            elif parts.fragment and unquote(parts.fragment) not in anchors(target)[1]:
+            elif parts.fragment and unquote(parts.fragment) not in anchors(target):
                 problems.append(f"{path.relative_to(site).as_posix()}: {link} has no such place")
     for path in sorted(site.rglob("*.css")):
         if path.is_relative_to(site / LITE):
