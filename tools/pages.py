@@ -200,7 +200,9 @@ def site_problems(site):
     for path in sorted(site.rglob("*.html")):
         if path.relative_to(site).parts[0] in {"_static", LITE}:  # the theme's templates, another program
             continue
-        for link in [tag[name] for tag in parsed(path)(True) for name in ("href", "src") if tag.has_attr(name)]:
+        for link in [
+            tag[name] for tag in parsed(path)(True) for name in ("href", "src") if tag.has_attr(name)
+        ]:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
