@@ -1,5 +1,6 @@
 """The benchmarks run, compare equal things, and their stored results are whole. No timing is tested."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import loops  # noqa: E402
 import step  # noqa: E402
 from batch_first import BatchFirst, twin  # noqa: E402
 
@@ -154,3 +156,77 @@ def test_stored_results_are_whole():
     memory = json.loads((BENCHMARKS / "results" / "memory.json").read_text(encoding="utf-8"))
     assert memory.keys() == {"interpreter_with_numpy_mb", "steps", "above_mb"}
     assert memory["above_mb"].keys() == {"net1", "net2"}
+
+
+def chapter_functions():
+    """The functions of the chapter loops_to_gemm that are timed, by name."""
+    functions = {"np": np}
+    exec(loops.source(), functions)
+    return functions
+
+
+SMALL = dict(images=(2, 6, 5), kernels=(3, 2, 3, 2))
+
+
+def test_loops_times_equal_results_of_the_chapters_own_functions():
+    functions = chapter_functions()
+    compared = loops.steppers(functions, 3, loops.STEPS, **SMALL)
+    assert compared["forward"].keys() == compared["backward"].keys() == {*loops.STEPS, "cnnlib"}
+    results = [run() for run in compared["forward"].values()]
+    assert all(y.dtype == np.float32 and y.shape == (3, 4, 4, 3) for y in results)
+    for y in results:
+        np.testing.assert_allclose(y, results[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["one_product", "tap_by_tap_backward"])
+def test_loops_stops_where_a_result_differs(name):
+    functions = chapter_functions()
+    right = functions[name]
+    functions[name] = lambda *arrays, **kept: [1.01 * part for part in right(*arrays, **kept)]
+    with pytest.raises(AssertionError, match=name.removesuffix("_backward")):
+        loops.steppers(functions, 3, loops.STEPS, **SMALL)
+
+
+def test_loops_wants_every_function_once(tmp_path):
+    chapter = json.loads(loops.CHAPTER.read_text(encoding="utf-8"))
+    twice = tmp_path / "twice.ipynb"
+    for cells in (chapter["cells"][:-1:2], [*chapter["cells"], *chapter["cells"]]):
+        twice.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+        with pytest.raises(ValueError, match="want each once of"):
+            loops.source(twice)
+
+
+def check_loops(results, side):
+    """The fields that the chapter draws."""
+    assert (results["images"], results["dtype"]) == ([6, side, side], "float32")
+    assert results["kernels"] == [16, 6, 5, 5]
+    assert results["ms"].keys() == {"1", "64"} and results["step"].keys() == step.NETS.keys()
+    for N, names in (("1", loops.STEPS), ("64", loops.STEPS[2:])):
+        for way in ("forward", "backward"):
+            assert list(results["ms"][N][way]) == [*names, "cnnlib"]
+            assert min(results["ms"][N][way].values()) > 0
+    assert results["gemm"].keys() == {"square", "layer", "strip"}
+    assert results["im2col_ms"].keys() == {"last", "first"}
+    assert all(entry["rate"] > 0 and len(entry["sizes"]) == 3 for entry in results["gemm"].values())
+    assert results["copy"].keys() == {"in cache", "in memory"}
+    assert results["code"] == hashlib.sha256(loops.source().encode()).hexdigest(), (
+        "run benchmarks/loops.py again"
+    )
+
+
+def test_loops_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "loops.json"
+    sizes = "--side 6 --square 64 --memory-mb 1 --rounds 1 --slow-rounds 1 --batches 2".split()
+    printed = run("loops.py", "--json", path, *sizes)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_loops(results, side=6)
+    assert f"seven_loops: {results['ms']['1']['forward']['seven_loops']}" in printed
+    assert all(net["batch_ms"].keys() == {"2"} for net in results["step"].values())
+
+
+def test_stored_loops_belong_to_the_chapter_as_it_is():
+    results = json.loads((ROOT / "cnnlib" / "data" / "loops.json").read_text(encoding="utf-8"))
+    check_loops(results, side=12)
+    for net in results["step"].values():
+        assert net["ratio"].keys() == {"batch_first", *TORCH}
+        assert list(net["batch_ms"]) == ["1", "4", "16", "64", "256", "1024"]
