@@ -50,7 +50,8 @@ PICTURE = re.compile(r"!\[|<(img|svg|picture|canvas|iframe)\b|data:image|\{(figu
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 UNSTABLE = {  # most begin with a rare letter, which is what makes a search quick
     r"[\x00-\x08\x0b-\x1f\x7f]": "a control character",
-    r"0x(?:(?<=\bat 0x)[0-9A-Fa-f]{4,}|(?<=\b0x)[0-9A-Fa-f]{9,16}\b)": "a memory address",
+    r"at 0x(?<=\bat 0x)[0-9A-Fa-f]{4,}": "a memory address",
+    r"0x(?<=\b0x)(?<!\bat 0x)[0-9A-Fa-f]{9,16}\b": "a memory address",
     r"\d\.\d{12,}": "a float in full precision",
     r"/(?:home|Users)/\w": "a path of one machine",
     r":\\+Users\\": "a path of one machine",
