@@ -357,6 +357,7 @@ def test_the_search_finds_a_page_and_shows_no_fault(chromium, addresses, axe, wi
     with browsing.Tab(chromium, addresses[home], viewport=SIZES[width]) as tab:
         tab.open(f"{CHAPTERS[0]}.html")
         browsing.lay_open(tab.page)
+        browsing.thin_out(tab.page)
         tab.page.keyboard.press("Control+k")
         tab.page.wait_for_selector("#pst-search-dialog[open]")
         assert browsing.violations(tab.page, axe) == []
@@ -374,6 +375,7 @@ def test_the_contents_open_and_close_by_keyboard_on_a_phone(chromium, addresses,
     with browsing.Tab(chromium, addresses[1], viewport=SIZES[PHONE]) as tab:
         tab.open(f"{CHAPTERS[0]}.html")
         browsing.lay_open(tab.page)
+        browsing.thin_out(tab.page)
         for which in ("primary", "secondary"):
             tab.page.focus(f".{which}-toggle")
             tab.page.keyboard.press("Enter")
