@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import book_extension
 import gate
 import nbformat.v4 as v4
 import pages
@@ -56,6 +57,10 @@ def test_nothing_is_in_the_book_that_nothing_loads(site):
     names = {path.name for path in (site / "_static").rglob("*")}
     assert not [name for name in names if name.endswith((".map", ".ttf"))] and "locales" not in names
     assert not (site / "_sources").exists()
+    script = (site / "_static" / book_extension.ICONS).read_text(encoding="utf-8")
+    icons = {icon[1] for icon in book_extension.ICON.finditer(script)}
+    assert len(icons) > 5 and icons <= book_extension.icons_in(site)
+    assert len(script) < 100_000  # what draws them, and no icon in a form that ICON does not know
 
 
 def test_a_token_without_a_colour_of_its_own_is_plain_text(site):

@@ -9,6 +9,10 @@ from pathlib import Path
 MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"  # the one file that loads no other
 PROGRAM = re.compile(r'<div class="highlight"><pre>.*?</pre>', re.DOTALL)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
+ICONS = "scripts/fontawesome.js"
+ICON = re.compile(
+    r'"?([\w-]+)"?:\[\d+,\d+,\[[^]]*],"[0-9a-f]*",(?:"[^"]*"|\[[^]]*])],?'
+)  # name: [..., its outline]
 
 
 def add_mathjax(app, config):
@@ -26,12 +30,24 @@ def lighten(app, pagename, templatename, context, doctree):
 
 
 def drop_unused(app, exception):
-    """Leave out what no page loads: the theme's source maps, its fonts in the form for browsers of before 2016, and the
-    translations that Sphinx itself reads."""
+    """Leave out what no page loads: the theme's source maps, its fonts in the form for browsers of before 2016, the
+    translations that Sphinx itself reads, and two thousand icons."""
     static = Path(app.outdir, "_static")
     for path in [*static.rglob("*.map"), *static.rglob("*.ttf")]:
         path.unlink()
     shutil.rmtree(static / "locales", ignore_errors=True)
+    if (icons := static / ICONS).is_file():
+        used = icons_in(static.parent)
+        script = icons.read_text(encoding="utf-8")
+        script = ICON.sub(lambda icon: icon[0] * (icon[1] in used), script)
+        icons.write_text(script, encoding="utf-8", newline="\n")
+
+
+def icons_in(site):
+    """The names of the icons in the pages under `site` and in the scripts that they load."""
+    scripts = (path for path in site.glob("_static/**/*.js") if not path.match(ICONS))
+    texts = (path.read_text(encoding="utf-8") for path in [*site.rglob("*.html"), *scripts])
+    return {name for text in texts for name in re.findall(r"\bfa-([\w-]+)", text)}
 
 
 def fail_on_warnings(app, exception):
