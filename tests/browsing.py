@@ -143,7 +143,7 @@ _LAY_OPEN = """() => {
 # all made alike, and so are the buttons that copy a program.
 _THIN_OUT = """() => {
   const most = text => [...document.querySelectorAll(text)].slice(3);
-  most("mjx-container:not([display])").forEach(formula => formula.replaceWith("x"));
+  most("mjx-container:not([display])").forEach(formula => (formula.closest("span.math") ?? formula).replaceWith("x"));
   most("button.copybtn").forEach(button => button.remove());
   document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg").forEach(svg => svg.replaceChildren());
   document.querySelectorAll("mjx-assistive-mml").forEach(formula => formula.textContent += "");
