@@ -3,15 +3,17 @@
     python benchmarks/loops.py                                   # prints
     python benchmarks/loops.py --json cnnlib/data/loops.json     # and stores what the chapter draws
 
-Timed are the functions of the chapter itself, read out of book/loops_to_gemm.ipynb; the digest of their source is
-stored, and a test fails once they have changed. Execute the chapter after a run.
+Timed are the functions of the chapter itself, read out of book/loops_to_gemm.ipynb; digests of their source and of
+cnnlib's convolution are stored, and a test fails once one has changed. Execute the chapter after a run.
 """
 
 import one_thread  # noqa: F401, I001  (before NumPy)
 import argparse
 import ast
 import hashlib
+import io
 import json
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,13 @@ import step
 
 from cnnlib import Conv2d, Sequential
 
-CHAPTER = Path(__file__).resolve().parents[1] / "book" / "loops_to_gemm.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTER = ROOT / "book" / "loops_to_gemm.ipynb"
+LIBRARY = ROOT / "cnnlib" / "layers" / "convolution.py"
 STEPS = "seven_loops", "window_by_window", "weight_by_weight", "tap_by_tap", "one_product"
 HELPERS = "im2col", "col2im", "im2col_first"
 SLOW = STEPS[:2]  # timed on one image only
+WAYS, MANY = ("forward", "backward"), 1024  # images, for weight_by_weight
 IMAGES, KERNELS = (6, 12, 12), (16, 6, 5, 5)  # the second convolution of net1
 
 
@@ -40,6 +45,24 @@ def source(chapter=CHAPTER):
     if sorted(name for name, _ in found) != sorted(wanted):
         raise ValueError(f"{chapter} defines {[name for name, _ in found]}, want each once of {wanted}")
     return "\n\n\n".join(text for _, text in found)
+
+
+def bare(text):
+    """Python code without docstrings, comments and blank lines."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = token.line[: token.start[1]]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def digests(library=LIBRARY):
+    """Of the two codes that are timed: the chapter's functions and the library's convolution."""
+    codes = {"code": source(), "cnnlib": bare(Path(library).read_text(encoding="utf-8"))}
+    return {name: hashlib.sha256(code.encode()).hexdigest() for name, code in codes.items()}
 
 
 def steppers(functions, N, names, images=IMAGES, kernels=KERNELS):
@@ -66,52 +89,33 @@ def steppers(functions, N, names, images=IMAGES, kernels=KERNELS):
     return compared
 
 
-def medians(compared, rounds, digits=4):
-    """Median milliseconds of each, run in turn."""
-    return {name: round(float(np.median(ms)), digits) for name, ms in step.race(compared, rounds).items()}
+def parts(functions, square, images=IMAGES, N=step.BATCH):
+    """{name: a function}, {product: its sizes}: two im2col; the products of the layer, a strip, two squares."""
+    rng, (M, _, KH, KW) = np.random.default_rng(0), KERNELS
+    x = rng.random((*images, N), dtype=np.float32)
+    first = step.batch_first(x)
+    copies = {
+        "im2col": lambda: functions["im2col"](x, KH, KW),
+        "im2col_first": lambda: functions["im2col_first"](first, KH, KW),
+    }
+    X, other = (copy() for copy in copies.values())
+    np.testing.assert_array_equal(np.moveaxis(other.reshape(len(X), N, -1), 1, -1).reshape(X.shape), X)
+    W, S = rng.random((M, len(X)), np.float32), rng.random((square, square), np.float32)
+    strip = X[:, : (images[2] - KW + 1) * N].copy()
+    pairs = {"layer": (W, X), "strip": (W, strip), "square": (S, S.copy())}
+    products = {name: lambda A=A, B=B: A @ B for name, (A, B) in pairs.items()}
+    return copies | products, {name: [*A.shape, B.shape[1]] for name, (A, B) in pairs.items()}
 
 
-def limits(rounds, square, memory_mb, images=IMAGES):
-    """Rates of products (billions of multiplications in a second) and of copies (GB/s, read and written)."""
-    rng = np.random.default_rng(0)
-    (C, H, W), (M, _, KH, KW) = images, KERNELS
-    row = (W - KW + 1) * step.BATCH
-    sizes = {
-        "square": (square,) * 3,
-        "layer": (M, C * KH * KW, (H - KH + 1) * row),
-        "strip": (M, KH * C * KW, row),
-    }
-    pairs = {
-        name: (rng.random((m, k), np.float32), rng.random((k, n), np.float32))
-        for name, (m, k, n) in sizes.items()
-    }
-    ms = medians({name: lambda A=A, B=B: A @ B for name, (A, B) in pairs.items()}, rounds, 5)
-    gemm = {
-        name: {"sizes": list(s), "rate": round(np.prod(s) / ms[name] / 1e6, 3)} for name, s in sizes.items()
-    }
-    arrays = {
-        name: (np.ones(int(mb * 1e6) // 4, np.float32), np.zeros(int(mb * 1e6) // 4, np.float32))
-        for name, mb in (("in cache", 0.25), ("in memory", memory_mb))
-    }
-    ms = medians({name: lambda a=a, b=b: np.copyto(b, a) for name, (a, b) in arrays.items()}, rounds, 5)
-    copy = {
-        name: {"mb": round(a.nbytes / 1e6, 2), "gb_s": round(2 * a.nbytes / ms[name] / 1e6, 2)}
+def bandwidths(rounds, memory_mb):
+    """GB/s of a copy, read and written, of arrays of two sizes."""
+    n = {"in cache": 250_000 // 4, "in memory": memory_mb * 1_000_000 // 4}
+    arrays = {name: (np.ones(size, np.float32), np.zeros(size, np.float32)) for name, size in n.items()}
+    times = step.race({name: lambda a=a, b=b: np.copyto(b, a) for name, (a, b) in arrays.items()}, rounds)
+    return {
+        name: {"mb": a.nbytes / 1e6, "gb_s": round(2 * a.nbytes / float(np.median(times[name])) / 1e6, 2)}
         for name, (a, _) in arrays.items()
     }
-    return gemm, copy
-
-
-def gathering(functions, N, rounds, images=IMAGES):
-    """Median milliseconds of im2col with examples last and with examples first; the numbers are the same."""
-    x = np.random.default_rng(0).random((*images, N), dtype=np.float32)
-    first = step.batch_first(x)
-    compared = {
-        "last": lambda: functions["im2col"](x, *KERNELS[2:]),
-        "first": lambda: functions["im2col_first"](first, *KERNELS[2:]),
-    }
-    a, b = (function() for function in compared.values())
-    np.testing.assert_array_equal(np.moveaxis(b.reshape(len(b), N, -1), 1, -1).reshape(a.shape), a)
-    return medians(compared, rounds)
 
 
 def main(arguments=None):
@@ -125,32 +129,38 @@ def main(arguments=None):
     parser.add_argument("--side", type=int, default=IMAGES[1], help="of the images; the chapter wants 12")
     options = parser.parse_args(arguments)
 
-    code, images = source(), (IMAGES[0], options.side, options.side)
-    functions = {"np": np}
-    exec(code, functions)
-    results = {
-        "code": hashlib.sha256(code.encode()).hexdigest(),
+    images, functions = (IMAGES[0], options.side, options.side), {"np": np}
+    exec(source(), functions)
+    results = digests() | {
         "machine": step.machine(),
         "dtype": "float32",
+        "images": images,
+        "kernels": KERNELS,
     }
-    results |= {"rounds": options.rounds, "slow_rounds": options.slow_rounds}
-    results |= {"images": images, "kernels": KERNELS, "ms": {}, "step": {}}
-    for N, names, rounds in (
-        (1, STEPS, options.slow_rounds),
-        (step.BATCH, [name for name in STEPS if name not in SLOW], options.rounds),
+    results |= {"rounds": options.rounds, "slow_rounds": options.slow_rounds, "ms": {}, "min_ms": {}}
+    others, results["sizes"] = parts(functions, options.square, images)
+    for N, names, ways, rounds in (
+        (1, STEPS, WAYS, options.slow_rounds),
+        (step.BATCH, STEPS[len(SLOW) :], WAYS, options.rounds),
+        (MANY, ["weight_by_weight"], WAYS[:1], options.slow_rounds),
     ):
         compared = steppers(functions, N, names, images)
-        results["ms"][str(N)] = {way: medians(run, rounds) for way, run in compared.items()}
-        for way, ms in results["ms"][str(N)].items():
-            print(f"{way}, N = {N}, ms:", "  ".join(f"{name}: {value}" for name, value in ms.items()))
-    results["gemm"], results["copy"] = limits(options.rounds, options.square, options.memory_mb, images)
-    results["im2col_ms"] = gathering(functions, step.BATCH, options.rounds, images)
+        if N == step.BATCH:
+            compared["forward"] |= others  # one race, so that parts and whole have met the same machine
+        for way in ways:
+            times = step.race(compared[way], rounds)
+            for kind, pick in (("ms", np.median), ("min_ms", np.min)):
+                row = {name: round(float(pick(ms)), 4) for name, ms in times.items()}
+                results[kind].setdefault(str(N), {})[way] = row
+                print(
+                    f"{way}, N = {N}, {kind}:", "  ".join(f"{name}: {value}" for name, value in row.items())
+                )
+    results["copy"], results["step"] = bandwidths(options.rounds, options.memory_mb), {}
     for name in step.NETS:
         result = step.summary(step.race(step.steppers(name), options.rounds))
         growth = step.growth(name, max(1, options.rounds // 8), options.batches, [])
         results["step"][name] = result | {"batch_ms": growth["batch_ms"]}
-    for key in ("gemm", "copy", "im2col_ms", "step"):
-        print(f"{key}: {json.dumps(results[key])}")
+    print(json.dumps({key: results[key] for key in ("copy", "step")}))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

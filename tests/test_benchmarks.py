@@ -1,6 +1,5 @@
 """The benchmarks run, compare equal things, and their stored results are whole. No timing is tested."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -196,20 +195,42 @@ def test_loops_wants_every_function_once(tmp_path):
             loops.source(twice)
 
 
+def test_digest_of_the_library_ignores_what_does_not_run(tmp_path):
+    text = loops.LIBRARY.read_text(encoding="utf-8")
+    copy = tmp_path / "convolution.py"
+    line = "    def forward(self, x):\n"
+    for old, new, same in (
+        (line, line.replace("\n", "  # a comment\n\n"), True),
+        ('"""A row of outputs at a time', '"""Another docstring', True),
+        ("y[:, i] = W @", "y[:, i] = 2 * W @", False),
+    ):
+        assert text.count(old) == 1
+        copy.write_text(text.replace(old, new), encoding="utf-8")
+        assert (loops.digests(copy) == loops.digests()) is same
+
+
 def check_loops(results, side):
     """The fields that the chapter draws."""
     assert (results["images"], results["dtype"]) == ([6, side, side], "float32")
-    assert results["kernels"] == [16, 6, 5, 5]
-    assert results["ms"].keys() == {"1", "64"} and results["step"].keys() == step.NETS.keys()
-    for N, names in (("1", loops.STEPS), ("64", loops.STEPS[2:])):
-        for way in ("forward", "backward"):
-            assert list(results["ms"][N][way]) == [*names, "cnnlib"]
-            assert min(results["ms"][N][way].values()) > 0
-    assert results["gemm"].keys() == {"square", "layer", "strip"}
-    assert results["im2col_ms"].keys() == {"last", "first"}
-    assert all(entry["rate"] > 0 and len(entry["sizes"]) == 3 for entry in results["gemm"].values())
+    assert results["kernels"] == [16, 6, 5, 5] and results["step"].keys() == step.NETS.keys()
+    assert results["sizes"].keys() == {"layer", "strip", "square"}
+    parts = "im2col", "im2col_first", *results["sizes"]
+    wanted = {
+        "1": {"forward": [*loops.STEPS, "cnnlib"], "backward": [*loops.STEPS, "cnnlib"]},
+        "64": {
+            "forward": [*loops.STEPS[2:], "cnnlib", *parts],
+            "backward": [*loops.STEPS[2:], "cnnlib"],
+        },
+        "1024": {"forward": ["weight_by_weight", "cnnlib"]},
+    }
+    for kind in ("ms", "min_ms"):
+        names = {N: {way: list(ms) for way, ms in ways.items()} for N, ways in results[kind].items()}
+        assert names == wanted
+    for N, ways in results["ms"].items():
+        for way, ms in ways.items():
+            assert all(0 < results["min_ms"][N][way][name] <= value for name, value in ms.items())
     assert results["copy"].keys() == {"in cache", "in memory"}
-    assert results["code"] == hashlib.sha256(loops.source().encode()).hexdigest(), (
+    assert {name: results[name] for name in loops.digests()} == loops.digests(), (
         "run benchmarks/loops.py again"
     )
 
