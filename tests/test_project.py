@@ -119,6 +119,20 @@ def test_make_venv_completes_a_half_made_environment_and_leaves_a_whole_one(tmp_
     assert (env / "pyvenv.cfg").stat().st_mtime_ns == made
 
 
+def test_make_venv_asks_for_a_newer_pip_and_does_without(tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, len(commands) - 1)  # the first succeeds, the second fails
+
+    monkeypatch.setattr(make_venv.subprocess, "run", run)
+    assert make_venv.main(tmp_path / "env") == 0
+    (_, *made), (python, *asked) = commands
+    assert made == ["-m", "venv", tmp_path / "env"] and python == make_venv.python_in(tmp_path / "env")
+    assert asked == ["-m", "pip", "install", "--quiet", make_venv.PIP]
+
+
 def test_make_venv_refuses_an_environment_of_an_old_python(tmp_path, monkeypatch):
     monkeypatch.setattr(make_venv, "version_in", lambda folder: (3, 9))
     said = make_venv.main(tmp_path / "env")
