@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools" / "gate")]
 TIMES = """async () => {
   if (window.MathJax) await MathJax.startup.promise;
   const drawn = performance.now();

@@ -6,7 +6,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-import gate
+import rules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,4 +22,4 @@ def jupyter_book(*arguments, lite=False):
         encoding="utf-8",
         env=os.environ | {"PYTHONUTF8": "1", "CNNLIB_LITE": str(int(lite))},
     )
-    return done.returncode, gate.clean(done.stdout)
+    return done.returncode, rules.clean(done.stdout)

@@ -6,7 +6,7 @@ import copy
 import io
 import re
 
-import gate
+import rules
 import numpy as np
 from nbformat import from_dict, v4
 from PIL import Image
@@ -108,7 +108,7 @@ STREAM = {
 }
 BUNDLE = {
     "mime type added": lambda outputs, i: outputs[i]["data"].update({"text/x-other": "1"}),
-    "widget view added": lambda outputs, i: outputs[i]["data"].update({gate.WIDGET_VIEW: VIEW}),
+    "widget view added": lambda outputs, i: outputs[i]["data"].update({rules.WIDGET_VIEW: VIEW}),
     "all mime types dropped": lambda outputs, i: outputs[i].update(data={}),
 }
 MIME = {
@@ -134,7 +134,7 @@ SOMETIMES = {
     "a line break": lambda text: text.replace("\n", "\r\n", 1),
 }
 PNG = {
-    "a pixel": lambda value: repainted(value, 1, gate.PNG_TOLERANCE + 1),
+    "a pixel": lambda value: repainted(value, 1, rules.PNG_TOLERANCE + 1),
     "a few pixels": lambda value: repainted(value, 3, 40),
     "negative": lambda value: encoded(255 - picture(value)[..., :3]),
     "another size": lambda value: encoded(picture(value)[:-1]),
@@ -220,5 +220,5 @@ NOTEBOOK = {
     "no code cell": lambda nb: nb.update(cells=[c for c in nb["cells"] if c["cell_type"] != "code"]),
     "first code cell dropped": lambda nb: nb["cells"].remove(first_code_cell(nb)),
     "cells reversed": lambda nb: nb["cells"].reverse(),
-    "too large": lambda nb: nb["cells"].append(v4.new_markdown_cell("x" * gate.MAX_BYTES)),
+    "too large": lambda nb: nb["cells"].append(v4.new_markdown_cell("x" * rules.MAX_BYTES)),
 }

@@ -4,9 +4,9 @@ import re
 import shutil
 
 import book_extension
-import gate
+import rules
 import nbformat.v4 as v4
-import pages
+import built_pages
 import pytest
 from building import ROOT, jupyter_book
 from nbformat import from_dict
@@ -19,7 +19,7 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY4
 def source(root, listed):
     """The notebook or Markdown page that _toc.yml names, as a notebook."""
     if (path := root / f"{listed}.ipynb").is_file():
-        return gate.read(path)
+        return rules.read(path)
     return v4.new_notebook(cells=[v4.new_markdown_cell((root / f"{listed}.md").read_text(encoding="utf-8"))])
 
 
@@ -37,20 +37,20 @@ def test_the_first_page_leads_to_the_book(site):
 
 @pytest.mark.parametrize("listed", LISTED)
 def test_the_page_shows_what_its_notebook_stores(site, listed):
-    assert pages.page_problems(site / f"{listed}.html", source(ROOT, listed)) == []
+    assert built_pages.page_problems(site / f"{listed}.html", source(ROOT, listed)) == []
 
 
 @pytest.mark.parametrize("other", ["search.html", "index.html"])
 def test_no_other_page_loads_from_elsewhere(site, other):
-    assert pages.loads(site / other) == []
+    assert built_pages.loads(site / other) == []
 
 
 def test_no_link_leads_nowhere(site):
-    assert pages.site_problems(site) == []
+    assert built_pages.site_problems(site) == []
 
 
 def test_the_book_without_jupyterlite_is_light(site):
-    assert pages.weight_problems(site) == []
+    assert built_pages.weight_problems(site) == []
 
 
 def test_nothing_is_in_the_book_that_nothing_loads(site):
@@ -154,7 +154,7 @@ def small_book(folder):
 
 
 def write(folder, name, *cells):
-    notebook = v4.new_notebook(cells=list(cells), metadata=gate.METADATA)
+    notebook = v4.new_notebook(cells=list(cells), metadata=rules.METADATA)
     (folder / "book" / f"{name}.ipynb").write_text(v4.writes(notebook), encoding="utf-8")
 
 
@@ -170,8 +170,8 @@ def small(tmp_path_factory):
 @pytest.mark.parametrize("name", ["book/intro", "book/part"])
 def test_a_sound_small_book_passes(small, name):
     site = small / "_build" / "html"
-    assert pages.page_problems(site / f"{name}.html", source(small, name)) == []
-    assert pages.site_problems(site) == []
+    assert built_pages.page_problems(site / f"{name}.html", source(small, name)) == []
+    assert built_pages.site_problems(site) == []
 
 
 def test_only_listed_pages_are_built(small):
@@ -211,11 +211,11 @@ def test_a_page_that_is_listed_and_not_there_fails_the_build(tmp_path):
 
 
 def test_a_build_without_mathjax_fails_and_says_what_to_do(small):
-    extension = (small / "tools" / "book_extension.py").read_text(encoding="utf-8")
+    extension = (small / "tools" / "site" / "book_extension.py").read_text(encoding="utf-8")
     assert extension.count("tex-svg-full.js") == 1
     copy = small.with_name("without_mathjax")
     shutil.copytree(small, copy, ignore=shutil.ignore_patterns("_build"))
-    (copy / "tools" / "book_extension.py").write_text(
+    (copy / "tools" / "site" / "book_extension.py").write_text(
         extension.replace("tex-svg-full.js", "no-such-file.js"), encoding="utf-8"
     )
     status, said = jupyter_book("build", copy)
@@ -274,7 +274,7 @@ DEFECTS = {
     ),
     "background": (("</article>", '<p style="background:url(https://x.org/a)"></article>'), "elsewhere"),
     "service": (("</article>", '<a title="Launch it" href="#">run</a></article>'), "a button for a service"),
-    "size": (("</article>", "<p>" + "x" * pages.MAX_BYTES + "</article>"), "bytes, more than"),
+    "size": (("</article>", "<p>" + "x" * built_pages.MAX_BYTES + "</article>"), "bytes, more than"),
     "no article": (("<article", "<div"), "no article"),
 }
 
@@ -293,7 +293,7 @@ def test_a_defect_of_a_page_is_reported(small, tmp_path, name):
     at = html.find(old, html.index("<article"))  # the theme repeats the title before the article
     at = html.index(old) if at < 0 else at
     page.write_text(html[:at] + new + html[at + len(old) :], encoding="utf-8")
-    found = pages.page_problems(page, source(small, "book/part"))
+    found = built_pages.page_problems(page, source(small, "book/part"))
     assert any(reported in problem for problem in found), found
 
 
@@ -301,14 +301,14 @@ def test_a_changed_picture_is_reported(small, tmp_path):
     site = copied(small, tmp_path, "_static")
     (picture,) = (site / "_images").glob("*.png")
     picture.write_bytes(picture.read_bytes()[:-1])
-    (problem,) = pages.page_problems(site / "book" / "part.html", source(small, "book/part"))
+    (problem,) = built_pages.page_problems(site / "book" / "part.html", source(small, "book/part"))
     assert "code cell 2: its image/png output" in problem
 
 
 def test_outputs_in_another_order_are_reported(small):
     notebook = source(small, "book/part")
     notebook.cells[1].outputs.reverse()
-    found = pages.page_problems(small / "_build" / "html" / "book" / "part.html", from_dict(notebook))
+    found = built_pages.page_problems(small / "_build" / "html" / "book" / "part.html", from_dict(notebook))
     assert found == ["code cell 1: its text/plain output is missing or out of order"]
 
 
@@ -336,15 +336,15 @@ def test_a_broken_link_is_reported(small, tmp_path, page, text, reported):
     site = copied(small, tmp_path)
     with open(site / page, "a", encoding="utf-8") as file:
         file.write(text)
-    (problem,) = pages.site_problems(site)
+    (problem,) = built_pages.site_problems(site)
     assert problem.startswith(reported)
 
 
 def test_a_heavy_book_is_reported_and_jupyterlite_is_not_weighed(tmp_path):
-    for name, size in {"a.js": pages.MAX_SITE_BYTES - 10, "b.js": 10, "lite/c.js": 10}.items():
+    for name, size in {"a.js": built_pages.MAX_SITE_BYTES - 10, "b.js": 10, "lite/c.js": 10}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
-    assert pages.weight_problems(tmp_path) == []
+    assert built_pages.weight_problems(tmp_path) == []
     (tmp_path / "b.js").write_bytes(bytes(11))
-    (problem,) = pages.weight_problems(tmp_path)
+    (problem,) = built_pages.weight_problems(tmp_path)
     assert problem.startswith("15,000,001 bytes, more than") and "a.js 14,999,990, b.js 11" in problem

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from itertools import product
 
 import browsing
-import in_kernel
+import chapter_in_jupyter
 import numpy as np
-import pages
+import built_pages
 import pytest
 from building import ROOT
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -92,16 +92,18 @@ CONTRASTS = """() => {
 
 def formulas(name):
     """How many formulas a chapter has, in its text and in its outputs."""
-    chapter = in_kernel.stored(name)
+    chapter = chapter_in_jupyter.stored(name)
     prose = "\n\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
-    texts = [text for text in in_kernel.displayed(chapter) if "tex2jax_process" in text]
-    return len(list(pages.formulas(prose))) + sum(text.count(r"\(") for text in texts)
+    texts = [text for text in chapter_in_jupyter.displayed(chapter) if "tex2jax_process" in text]
+    return len(list(built_pages.formulas(prose))) + sum(text.count(r"\(") for text in texts)
 
 
 def frames_on(tab):
     """Pairs of the Frames on a page and what its notebook stores of them, which is read once."""
     if not hasattr(tab, "stored"):
-        shown = in_kernel.displayed(in_kernel.stored(tab.name)) if tab.name in CHAPTERS else []
+        shown = (
+            chapter_in_jupyter.displayed(chapter_in_jupyter.stored(tab.name)) if tab.name in CHAPTERS else []
+        )
         texts = [text for text in shown if "cnn-frames" in text]
         tab.stored = browsing.stored_frames(tab.page, texts)
     shown = tab.page.query_selector_all(".cnn-frames")

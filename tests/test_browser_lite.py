@@ -16,15 +16,15 @@ from urllib.error import URLError
 from urllib.parse import urljoin, urlsplit
 from urllib.request import urlopen
 
-import book_run
+import run_in_browser
 import browsing
-import in_kernel
+import chapter_in_jupyter
 import pytest
 from conftest import need
 
 CHAPTERS = browsing.chosen("CNNLIB_LITE_CHAPTERS", ["neuron", "softmax"])
 PATIENCE = 240  # seconds for a chapter
-PYODIDE = urlsplit(book_run.PYODIDE)
+PYODIDE = urlsplit(run_in_browser.PYODIDE)
 MATPLOTLIB = re.compile(r'<svg viewBox="[^"]*" style="width:100%.*?</svg>(?=</div>\n</div>)', re.DOTALL)
 
 
@@ -51,7 +51,7 @@ def browser(playwright, tmp_path_factory):
             mapped = [(f"{PYODIDE.netloc}:443", urlsplit(server).netloc)]
         else:
             try:
-                urlopen(book_run.PYODIDE, timeout=10).close()
+                urlopen(run_in_browser.PYODIDE, timeout=10).close()
             except URLError as error:
                 need(
                     f"{PYODIDE.netloc} is out of reach ({error.reason}), and CNNLIB_PYODIDE_DIR names no folder"
@@ -76,7 +76,7 @@ def without_drawings(output):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, name):
-    stored = in_kernel.stored(name)
+    stored = chapter_in_jupyter.stored(name)
     worker = urljoin(home, "/api/")  # what JupyterLite asks its own service worker
     with browsing.Tab(browser, (home, worker, f"{PYODIDE.scheme}://{PYODIDE.netloc}/")) as tab:
         tab.page.set_default_timeout(1000 * PATIENCE)
@@ -84,11 +84,11 @@ def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, na
         begun = time.monotonic()
         tab.page.click(".run-chapter-start")
         tab.page.wait_for_url("**/lite/notebooks/**")
-        in_kernel.wait_for_cells(tab.page, stored)
-        fresh = in_kernel.run_all(tab.page)
+        chapter_in_jupyter.wait_for_cells(tab.page, stored)
+        fresh = chapter_in_jupyter.run_all(tab.page)
         assert time.monotonic() - begun < PATIENCE
-        assert in_kernel.differences(stored, fresh, without_drawings) == {}
-        in_kernel.move_frames(tab.page, stored)
+        assert chapter_in_jupyter.differences(stored, fresh, without_drawings) == {}
+        chapter_in_jupyter.move_frames(tab.page, stored)
         assert tab.errors() == []
 
 

@@ -143,7 +143,7 @@ def test_embedded_digits_are_small_and_credited():
 
 @needs_full
 def test_make_digits_regenerates_the_embedded_file(tmp_path):
-    tool = [sys.executable, ROOT / "tools" / "make_digits.py", FULL, tmp_path / "digits.npz"]
+    tool = [sys.executable, ROOT / "tools" / "data" / "make_digits.py", FULL, tmp_path / "digits.npz"]
     subprocess.run(tool, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
 
     def members(path):  # all but the compressed bytes, which another zlib may choose otherwise

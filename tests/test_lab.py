@@ -11,7 +11,7 @@ import sys
 import time
 
 import browsing
-import in_kernel
+import chapter_in_jupyter
 import pytest
 from bs4 import BeautifulSoup
 from building import ROOT
@@ -60,31 +60,33 @@ def lab(tmp_path_factory):
 def tab(request, chromium, lab):
     """A chapter opened in JupyterLab, not trusted; `stored` is as it is stored."""
     with browsing.Tab(chromium, lab, viewport={"width": 1280, "height": 900}) as tab:
-        tab.stored = in_kernel.stored(request.param)
+        tab.stored = chapter_in_jupyter.stored(request.param)
         tab.page.set_default_timeout(1000 * PATIENCE)
         name = request.param.rpartition("/")[2]
         tab.page.goto(
             f"{lab}lab/workspaces/{name}/tree/{name}.ipynb"
         )  # the usual one has the last chapter open, too
-        in_kernel.wait_for_cells(tab.page, tab.stored)
+        chapter_in_jupyter.wait_for_cells(tab.page, tab.stored)
         yield tab
         tab.page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
 
 
 def test_an_untrusted_notebook_shows_the_alternative_texts_and_no_stray_letters(tab):
     texts = [
-        BeautifulSoup(text, "html.parser").div for text in in_kernel.displayed(tab.stored) if "<div" in text
+        BeautifulSoup(text, "html.parser").div
+        for text in chapter_in_jupyter.displayed(tab.stored)
+        if "<div" in text
     ]
     wanted = [div.p.text for div in texts if div["class"] in (["cnn-figure"], ["cnn-frames"])]
     assert wanted and tab.page.evaluate(READ) == wanted
 
 
 def test_run_all_gives_what_is_stored(tab):
-    assert in_kernel.differences(tab.stored, in_kernel.run_all(tab.page)) == {}
+    assert chapter_in_jupyter.differences(tab.stored, chapter_in_jupyter.run_all(tab.page)) == {}
 
 
 def test_the_kernel_moves_every_frames(tab):
-    assert in_kernel.move_frames(tab.page, tab.stored) > 0
+    assert chapter_in_jupyter.move_frames(tab.page, tab.stored) > 0
 
 
 def test_nothing_went_wrong(tab):

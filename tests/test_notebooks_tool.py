@@ -1,12 +1,12 @@
-"""tools/notebooks.py: the same bytes from every run, and nothing stored that the gate refuses."""
+"""tools/gate/notebooks.py: the same bytes from every run, and nothing stored that the gate refuses."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import gate
-import nbval_gate
+import rules
+import pytest_plugin
 import notebooks
 import pytest
 import sandbox
@@ -45,7 +45,7 @@ def test_a_second_run_changes_no_byte(write):
     assert notebooks.run(path) == notebooks.check(path) == "unchanged"
     assert path.read_bytes() == first
     assert first.endswith(b"}\n") and not first.endswith(b"\n\n")
-    cells = gate.read(path).cells
+    cells = rules.read(path).cells
     assert [output.text for output in cells[1].outputs] == ["0\n1\n2\n"]
     assert cells[2].outputs[0].data == {"text/plain": "IntSlider(value=0)"}
     assert [cell.execution_count for cell in cells[1:]] == [1, 2, 3, 4]
@@ -57,7 +57,7 @@ def test_metadata_is_fixed_and_what_editors_add_is_dropped():
     )
     other = {"widgets": {"state": {}}, "kernelspec": {"name": "other", "display_name": "Other"}}
     notebook = notebooks.normalise(v4.new_notebook(cells=[cell], metadata=other))
-    assert notebook.metadata == gate.METADATA
+    assert notebook.metadata == rules.METADATA
     assert notebook.cells[0].metadata == {"tags": ["hide-input"]}
 
 
@@ -90,7 +90,7 @@ def test_no_chapter_can_tell_by_what_it_is_run(write, monkeypatch):
         "[module for module in ('pytest', 'nbval', 'nbclient') if module in sys.modules], sys.argv[3:]",
     )
     stored = notebooks.execute(path)
-    kernel = nbval_gate.Kernel(path, startup_seconds=60, cell_seconds=60)
+    kernel = pytest_plugin.Kernel(path, startup_seconds=60, cell_seconds=60)
     try:
         for cell in stored.cells:
             fresh = [message for message in messages(kernel, cell.source) if "data" in message]
@@ -229,7 +229,7 @@ def test_check_shows_what_differs_and_changes_nothing(write, capsys):
 
 def test_layout_that_changes_no_cell_differs_too(write):
     path = write("x = 1")
-    fresh = notebooks.normalise(gate.read(path))
+    fresh = notebooks.normalise(rules.read(path))
     path.write_bytes(notebooks.serialise(fresh) + b"\n")
     with pytest.raises(notebooks.NotebookError, match="chapter.ipynb: not as a run writes it"):
         notebooks.verify(path, fresh)
@@ -305,5 +305,5 @@ def test_settings_of_the_user_change_no_output(write, tmp_path):
     command = [sys.executable, notebooks.__file__, "run", str(path)]
     done = subprocess.run(command, env=os.environ | settings, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}: written\n", "")
-    shown = [cell.outputs[0].data["text/plain"] for cell in gate.read(path).cells]
+    shown = [cell.outputs[0].data["text/plain"] for cell in rules.read(path).cells]
     assert shown == ["(0, '0', '1')", "(1.5, True)"]

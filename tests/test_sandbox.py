@@ -12,13 +12,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import guard
-import nbval_gate
+import pytest_plugin
 import notebooks
 import pytest
 import sandbox
-from attempts import ATTEMPTS, LINUX
+from sandbox_attempts import ATTEMPTS, LINUX
 from nbformat import v4
-from test_nbval_gate import run_pytest
+from test_pytest_plugin import run_pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,7 @@ def make_project(root, chapters, **edits):
         (root / folder).mkdir()
     (root / "cnnlib/__init__.py").touch()
     for tool, lines in edits.items():
-        path = root / f"tools/{tool}.py"
+        path = root / f"tools/gate/{tool}.py"
         text = path.read_text(encoding="utf-8")
         for old, new in lines.items():
             assert text.count(old) == 1, (tool, old)
@@ -80,9 +80,9 @@ def test_what_a_notebook_may_not_do(way, tmp_path):
         make_project(tmp_path, {"attempts": [setup, *(source for source, *_ in ATTEMPTS.values())]})
         (tmp_path / "removable").touch()
         if way != "Python and Linux":
-            (tmp_path / "tools/confine.py").write_text(NO_NAMESPACES)
+            (tmp_path / "tools/gate/confine.py").write_text(NO_NAMESPACES)
         if way == "nothing":
-            (tmp_path / "tools/guard.py").write_text(NO_GUARD)
+            (tmp_path / "tools/gate/guard.py").write_text(NO_GUARD)
         before = files(tmp_path)
         code, text, outcomes = run_pytest(tmp_path, "-n0")
     column = ["Python and Linux", "Python alone", "nothing"].index(way) + 1
@@ -142,7 +142,7 @@ def test_no_notebook_holds_up_the_others(tmp_path):
     chapters = {name: ["x = 1", source, "x = 2"] for name, (source, _) in ENDLESS.items()}
     shorter = {
         "sandbox": {"MEGABYTES = 2048": "MEGABYTES = 400", "SHOWN = 15_000_000": "SHOWN = 15_000"},
-        "nbval_gate": {"SECONDS_TO_INTERRUPT = 5": "SECONDS_TO_INTERRUPT = 2"},
+        "pytest_plugin": {"SECONDS_TO_INTERRUPT = 5": "SECONDS_TO_INTERRUPT = 2"},
     }
     make_project(tmp_path, chapters | {"well_behaved": ["x = 1"]}, **shorter)
     code, text, outcomes = run_pytest(tmp_path, "-n2", "--nbval-cell-timeout=3")
@@ -172,11 +172,11 @@ def test_others_are_not(host):
 
 
 def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    (tmp_path / "tools/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
-    monkeypatch.setattr(sandbox, "TOOLS", tmp_path / "tools")
-    with pytest.raises(nbval_gate.KernelDied, match=r"no guard, so no kernel: OSError\('broken'\)"):
-        nbval_gate.Kernel(tmp_path / "x.ipynb", startup_seconds=60, cell_seconds=9)
+    shutil.copytree(ROOT / "tools" / "gate", tmp_path / "gate")
+    (tmp_path / "gate/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
+    monkeypatch.setattr(sandbox, "HERE", tmp_path / "gate")
+    with pytest.raises(pytest_plugin.KernelDied, match=r"no guard, so no kernel: OSError\('broken'\)"):
+        pytest_plugin.Kernel(tmp_path / "x.ipynb", startup_seconds=60, cell_seconds=9)
 
 
 def test_the_end_of_a_long_stderr_is_told():

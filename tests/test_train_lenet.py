@@ -2,14 +2,9 @@
 
 import json
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-
 import train_lenet
 
 from cnnlib import training

@@ -5,13 +5,13 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
-from gate import pages
+from rules import page_sources
 
 
 def disagreements(root):
     """Where book/ and _toc.yml disagree: a page not listed, listed twice, or listed and not there; and what
     under book/ could stand for a page, or change how it is judged, without being judged itself."""
-    there = {path.relative_to(root).with_suffix("").as_posix(): path for path in pages(root)}
+    there = {path.relative_to(root).with_suffix("").as_posix(): path for path in page_sources(root)}
     listed = Counter(_files(yaml.safe_load(Path(root, "_toc.yml").read_text(encoding="utf-8"))))
     problems = [
         f"{there[page].relative_to(root).as_posix()} is not in _toc.yml"

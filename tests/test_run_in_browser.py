@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import book_run
-import gate
-import pages
+import run_in_browser
+import rules
+import built_pages
 import pytest
 from building import ROOT, jupyter_book
 from sphinx.errors import ConfigError, ExtensionError
@@ -19,12 +19,12 @@ from test_book import small_book
 
 LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [page for page in LISTED if (ROOT / f"{page}.ipynb").is_file()]
-ZIP = f"{book_run.NAME}.zip"
+ZIP = f"{run_in_browser.NAME}.zip"
 
 
 def links(site, page):
     """{last word of the class: link} of the links under the title of a page."""
-    tags = pages.parsed(site / f"{page}.html").select("article h1 + .run-chapter a")
+    tags = built_pages.parsed(site / f"{page}.html").select("article h1 + .run-chapter a")
     return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}
 
 
@@ -44,7 +44,7 @@ def config(site):
 
 def kernel(site):
     """The settings of the kernel in it."""
-    return config(site)["litePluginSettings"][f"{book_run.KERNEL}:kernel"]
+    return config(site)["litePluginSettings"][f"{run_in_browser.KERNEL}:kernel"]
 
 
 def wheels(site):
@@ -78,13 +78,15 @@ def test_other_pages_have_no_such_links(site):
 
 def test_the_button_asks_for_the_python_that_the_kernel_takes(site):
     for page in CHAPTERS:
-        assert links(site, page)["start"]["data-python"] == kernel(site)["pyodideUrl"] == book_run.PYODIDE
+        assert (
+            links(site, page)["start"]["data-python"] == kernel(site)["pyodideUrl"] == run_in_browser.PYODIDE
+        )
 
 
 def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
     """What it says is read in a browser by test_browser; here is that each page has a place for it, and the script."""
     for page in CHAPTERS:
-        html = pages.parsed(site / f"{page}.html")
+        html = built_pages.parsed(site / f"{page}.html")
         (message,) = html.select(".run-chapter [role=status]")
         assert message.get_text() == ""
         assert [tag for tag in html("script", src=True) if urlsplit(tag["src"]).path.endswith("/run.js")]
@@ -99,13 +101,13 @@ def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
 
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
-    stored = gate.read(ROOT / f"{page}.ipynb")
+    stored = rules.read(ROOT / f"{page}.ipynb")
     offered = json.loads((site / "lite" / "files" / f"{page}.ipynb").read_bytes())
     for cell in offered["cells"]:
         assert cell["metadata"].pop("trusted") is True  # or JupyterLite shows no drawing before the first run
     assert (
         offered == stored
-    )  # the same, and valid; gate.read joins lines, as JupyterLite does not in printed text
+    )  # the same, and valid; rules.read joins lines, as JupyterLite does not in printed text
     listing = json.loads((site / "lite" / "api" / "contents" / "book" / "all.json").read_bytes())
     assert f"{page}.ipynb" in [entry["path"] for entry in listing["content"]]
 
@@ -124,14 +126,14 @@ def test_the_kernel_finds_every_package_that_it_loads(site):
     packages = kernel(site)["loadPyodideOptions"]["packages"]
     assert packages[:2] == ["numpy", "matplotlib"]
     # The URLs are seen from the folder of the script that runs the kernel.
-    script = site / "lite" / "extensions" / book_run.KERNEL / "static"
+    script = site / "lite" / "extensions" / run_in_browser.KERNEL / "static"
     assert any("loadPyodide" in path.read_text(encoding="utf-8") for path in script.glob("*.js"))
     assert all((script / url).resolve().is_file() for url in packages[2:])
     assert list(wheels(site)) == ["cnnlib", "comm", "ipywidgets"]
 
 
 def test_the_wheels_of_installed_packages_are_whole(site):
-    for name in book_run.WIDGETS:
+    for name in run_in_browser.WIDGETS:
         wheel = wheels(site)[name]
         (record,) = [file for file in wheel.namelist() if file.endswith(".dist-info/RECORD")]
         for line in wheel.read(record).decode().splitlines():
@@ -143,7 +145,7 @@ def test_the_wheels_of_installed_packages_are_whole(site):
 
 def test_jupyterlite_has_the_extensions_that_it_needs_and_no_other(site):
     names = [extension["name"] for extension in config(site)["federated_extensions"]]
-    assert sorted(names) == sorted(book_run.EXTENSIONS)
+    assert sorted(names) == sorted(run_in_browser.EXTENSIONS)
     folder = site / "lite" / "extensions"
     assert {path.parent.relative_to(folder).as_posix() for path in folder.rglob("package.json")} == {*names}
     assert not list((site / "lite").rglob("*.map"))
@@ -151,7 +153,7 @@ def test_jupyterlite_has_the_extensions_that_it_needs_and_no_other(site):
 
 def test_jupyterlite_names_no_other_machine_but_the_one_with_pyodide(site):
     text = (site / "lite" / "jupyter-lite.json").read_text(encoding="utf-8")
-    assert re.findall(r"https?://[^\"]*", text) == [book_run.PYODIDE]
+    assert re.findall(r"https?://[^\"]*", text) == [run_in_browser.PYODIDE]
 
 
 def test_the_files_are_new(site):
@@ -166,21 +168,21 @@ def test_the_python_of_the_tests_is_the_one_that_readers_get():
     if not (folder := os.environ.get("CNNLIB_PYODIDE_DIR")):
         pytest.skip("CNNLIB_PYODIDE_DIR names no folder with Pyodide")
     info = json.loads(Path(folder, "pyodide-lock.json").read_bytes())["info"]
-    assert f"/v{info['version']}/" in book_run.PYODIDE
+    assert f"/v{info['version']}/" in run_in_browser.PYODIDE
 
 
 def test_a_new_chapter_or_library_is_a_new_edition():
     files = {"book/a.ipynb": b"1", "cnnlib/b.py": b"2", "README.md": b"3"}
     same = [files, dict(reversed(files.items())), files | {"README.md": b"4"}]
     other = [files | {"book/a.ipynb": b"2"}, files | {"cnnlib/b.py": b"3"}, files | {"cnnlib/c.py": b""}]
-    assert len({book_run.edition(each) for each in same}) == 1
-    assert len({book_run.edition(each) for each in [files, *other]}) == 4
+    assert len({run_in_browser.edition(each) for each in same}) == 1
+    assert len({run_in_browser.edition(each) for each in [files, *other]}) == 4
 
 
 def test_the_browser_keeps_the_copies_of_each_edition_apart(site):
     with zipfile.ZipFile(site / ZIP) as archive:
         files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    assert config(site)["contentsStorageName"].endswith(f" {book_run.edition(files)}")
+    assert config(site)["contentsStorageName"].endswith(f" {run_in_browser.edition(files)}")
 
 
 # The zip.
@@ -193,7 +195,7 @@ def unzipped(site, tmp_path_factory):
     with zipfile.ZipFile(site / ZIP) as archive:
         archive.extractall(folder)
     (top,) = folder.iterdir()
-    assert top.name == book_run.NAME
+    assert top.name == run_in_browser.NAME
     return top
 
 
@@ -230,7 +232,7 @@ def test_without_jupyterlite_a_build_leaves_none_and_offers_the_zip(tmp_path):
     status, said = jupyter_book("build", tmp_path)
     assert status == 0, said
     assert not (again / "lite").exists()
-    assert pages.site_problems(again) == []
+    assert built_pages.site_problems(again) == []
     for page in ("book/intro", "book/part"):
         assert list(links(again, page)) == ["zip"]
 
@@ -252,15 +254,15 @@ def test_the_option_stands_in_the_documents():
 def test_the_option_takes_0_or_1_only(monkeypatch):
     for value, meant in {"0": False, "1": True}.items():
         monkeypatch.setenv("CNNLIB_LITE", value)
-        assert book_run.wanted() is meant
+        assert run_in_browser.wanted() is meant
     monkeypatch.delenv("CNNLIB_LITE")
-    assert book_run.wanted()
+    assert run_in_browser.wanted()
     for value in ("", "no", "2"):
         monkeypatch.setenv("CNNLIB_LITE", value)
         with pytest.raises(ConfigError, match=f"CNNLIB_LITE wants 0 or 1, got {value!r}"):
-            book_run.wanted()
+            run_in_browser.wanted()
 
 
 def test_a_step_that_fails_says_what_the_program_said(tmp_path):
     with pytest.raises(ExtensionError, match=r"(?s)-c print\(1/0\) failed:.*ZeroDivisionError"):
-        book_run.run(tmp_path, "-c", "print(1/0)")
+        run_in_browser.run(tmp_path, "-c", "print(1/0)")

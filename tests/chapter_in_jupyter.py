@@ -1,7 +1,7 @@
 """What tests do with a chapter in JupyterLab and in JupyterLite alike: run it from the top, and let its kernel move frames."""
 
 import browsing
-import gate
+import rules
 import nbformat
 from building import ROOT
 from nbformat import from_dict
@@ -44,11 +44,11 @@ def differences(stored, fresh, looked_at=lambda output: output):
     """Where a run gave other cells or outputs than are stored: {cell: sentences}. looked_at: what to compare of an
     output."""
     found = {}
-    for label, old, new in zip(gate.labels(stored), stored.cells, fresh.cells, strict=True):
+    for label, old, new in zip(rules.labels(stored), stored.cells, fresh.cells, strict=True):
         problems = [] if new.source == old.source else ["another source"]
         if old.cell_type == "code":
-            problems += gate.compare(
-                *([*map(looked_at, gate.normalise(cell.outputs))] for cell in (old, new))
+            problems += rules.compare(
+                *([*map(looked_at, rules.normalise(cell.outputs))] for cell in (old, new))
             )
             problems += (
                 [] if new.execution_count == old.execution_count else [f"executed as {new.execution_count}"]

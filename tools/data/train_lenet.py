@@ -1,7 +1,7 @@
 """Train the networks of the chapter `lenet` that are too slow for it; writes cnnlib/data/lenet.json.
 
-    python tools/train_lenet.py                 all runs (about ten minutes on one core; MNIST from CNNLIB_MNIST_DIR or the cache)
-    python tools/train_lenet.py sigmoid_he ...  these runs only, the others kept
+    python tools/data/train_lenet.py                 all runs (about ten minutes on one core; MNIST from CNNLIB_MNIST_DIR or the cache)
+    python tools/data/train_lenet.py sigmoid_he ...  these runs only, the others kept
 
 Each run is a dict of settings; its history (mean loss and test accuracy of each epoch, loss of the first steps) stands
 beside it in the file. A test trains the first steps of every run again and compares.
@@ -16,7 +16,7 @@ import numpy as np
 from cnnlib import SGD, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy
 from cnnlib import datasets, training
 
-RESULTS = Path(__file__).parents[1] / "cnnlib" / "data" / "lenet.json"
+RESULTS = Path(__file__).parents[2] / "cnnlib" / "data" / "lenet.json"
 FIRST_STEPS = 40
 
 DIGITS = dict(network="S", data="digits", dtype="float64", batch_size=50, epochs=10, lr=0.1, momentum=0.0)

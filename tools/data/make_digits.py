@@ -1,4 +1,4 @@
-"""Write cnnlib/data/digits.npz, the first digits of MNIST: python tools/make_digits.py [FOLDER [FILE]]
+"""Write cnnlib/data/digits.npz, the first digits of MNIST: python tools/data/make_digits.py [FOLDER [FILE]]
 
 FOLDER holds the IDX files of MNIST; without it, `cnnlib.datasets.mnist` finds them. The same digits and the
 same zlib give the same bytes: no dates, no name of a system. The examples stand one after the other: of all
@@ -33,7 +33,7 @@ def write(path, arrays):
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
-def main(folder=None, path=Path(__file__).parents[1] / "cnnlib" / "data" / "digits.npz"):
+def main(folder=None, path=Path(__file__).parents[2] / "cnnlib" / "data" / "digits.npz"):
     """Read MNIST in folder, write its first digits to path, say how large the file is."""
     x_train, t_train, x_test, t_test = datasets.mnist(folder)
     arrays = {

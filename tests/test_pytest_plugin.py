@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gate
-import nbval_gate
+import rules
+import pytest_plugin
 import notebooks
 import pytest
 from nbformat import v4
@@ -97,7 +97,7 @@ def project(tmp_path_factory):
     path = book / "corrupted.ipynb"
     path.write_text(v4.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
     notebooks.run(path)
-    corrupted = gate.read(path)
+    corrupted = rules.read(path)
     good = copy.deepcopy(corrupted)
     del good.cells[2:]
     for cell, (_, change) in zip(corrupted.cells[1:], CELLS):
@@ -173,11 +173,11 @@ class Options(dict):
     getoption = dict.__getitem__
 
 
-STRICT = {"nbval": True, **dict.fromkeys(nbval_gate.LOOSER)}
+STRICT = {"nbval": True, **dict.fromkeys(pytest_plugin.LOOSER)}
 
 
-@pytest.mark.parametrize("option", ["nbval", *nbval_gate.LOOSER])
+@pytest.mark.parametrize("option", ["nbval", *pytest_plugin.LOOSER])
 def test_less_than_all_of_nbval_is_refused(option):
-    nbval_gate.pytest_configure(Options(STRICT))
+    pytest_plugin.pytest_configure(Options(STRICT))
     with pytest.raises(pytest.UsageError, match="notebooks are validated with --nbval and without"):
-        nbval_gate.pytest_configure(Options(STRICT | {option: not STRICT[option]}))
+        pytest_plugin.pytest_configure(Options(STRICT | {option: not STRICT[option]}))

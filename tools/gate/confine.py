@@ -1,7 +1,7 @@
 """Starts a program in namespaces of its own: no network but its own loopback, no process but its own, and one
 folder to write in.
 
-    python -I -S tools/confine.py FOLDER HIDDEN PROGRAM ARGUMENT...
+    python -I -S tools/gate/confine.py FOLDER HIDDEN PROGRAM ARGUMENT...
 
 The whole file system is read-only to the program and to all that it starts, but for FOLDER; the folder
 HIDDEN is empty. When the program ends, or what started this, all that the program started ends too. Needs

@@ -6,7 +6,7 @@ import copy
 import io
 from pathlib import Path
 
-import gate
+import rules
 import notebooks
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from nbformat import from_dict, v4
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = [path for path in gate.pages(ROOT) if path.suffix == ".ipynb"]
+CHAPTERS = [path for path in rules.page_sources(ROOT) if path.suffix == ".ipynb"]
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
@@ -37,7 +37,7 @@ def test_there_are_chapters():
 
 @each_chapter
 def test_its_bytes_are_those_that_the_tool_writes(path):
-    assert path.read_bytes() == notebooks.serialise(notebooks.normalise(gate.read(path)))
+    assert path.read_bytes() == notebooks.serialise(notebooks.normalise(rules.read(path)))
 
 
 def first(cell):
@@ -45,23 +45,23 @@ def first(cell):
     cell = copy.deepcopy(cell)
     for counted in (cell, *(output for output in cell.outputs if "execution_count" in output)):
         counted.execution_count = 1
-    (cell.id,) = gate.ids({"cells": [cell]})
+    (cell.id,) = rules.ids({"cells": [cell]})
     return cell
 
 
 def corrupt_everything(stored, fresh):
     """Corrupts the notebook `stored` in every way; returns in how many. Fails where the gate lets one
     pass."""
-    assert gate.structure(stored) == []
+    assert rules.structure(stored) == []
     for name, change in NOTEBOOK.items():
-        assert gate.structure(changed(stored, change)), name
+        assert rules.structure(changed(stored, change)), name
     tried = 0
-    for label, cell, again in zip(gate.labels(stored), stored.cells, fresh.cells):
+    for label, cell, again in zip(rules.labels(stored), stored.cells, fresh.cells):
         if cell.cell_type != "code":
             continue
-        assert gate.compare(cell.outputs, again.outputs) == []
+        assert rules.compare(cell.outputs, again.outputs) == []
         cell, again = first(cell), first(again)
-        assert gate.structure(whole := stored | {"cells": [cell]}) == []
+        assert rules.structure(whole := stored | {"cells": [cell]}) == []
         before = tried
         for name, always, corrupted in corruptions(cell):
             if corrupted == cell:
@@ -69,7 +69,7 @@ def corrupt_everything(stored, fresh):
                 continue
             tried += 1
             whole["cells"] = [corrupted]
-            problems = gate.compare(corrupted["outputs"], again.outputs) or gate.structure(whole)
+            problems = rules.compare(corrupted["outputs"], again.outputs) or rules.structure(whole)
             assert problems, f"{label}, {name}: passes the gate"
         assert tried - before >= fewest(cell), label
     return tried
@@ -78,7 +78,7 @@ def corrupt_everything(stored, fresh):
 @each_chapter
 def test_no_corruption_of_a_chapter_passes(path):
     """That a run gives what is stored is nbval's to say, of the chapter itself."""
-    tried = corrupt_everything(gate.read(path), gate.read(path))
+    tried = corrupt_everything(rules.read(path), rules.read(path))
     print(f"{path.stem}: {tried} corruptions, all caught")
 
 
@@ -127,7 +127,7 @@ def test_no_corruption_of_any_mime_type_passes(tmp_path):
     cells = [v4.new_markdown_cell("# Every mime type"), *map(v4.new_code_cell, EVERY_MIME)]
     path.write_text(v4.writes(v4.new_notebook(cells=cells)), encoding="utf-8")
     notebooks.run(path)
-    stored = gate.read(path)
+    stored = rules.read(path)
     mimes = {m for cell in stored.cells for output in cell.get("outputs", []) for m in output.get("data", {})}
     images = {"image/jpeg", "image/png", "image/svg+xml"}
     texts = {"text/html", "text/latex", "text/markdown", "text/plain"}
@@ -140,40 +140,40 @@ def test_no_corruption_of_any_mime_type_passes(tmp_path):
 
 def test_fresh_outputs_are_normalised_and_stored_ones_are_not():
     pieces = [STDOUT | {"text": "\x1b[31m1"}, STDOUT | {"text": "\x1b[0m\r\n2\n"}]
-    assert gate.compare([STDOUT | {"text": "1\n2\n"}], pieces) == []
-    assert gate.compare(pieces, pieces)
-    view = shown(text_plain="1", **{gate.WIDGET_VIEW: VIEW})
-    assert gate.compare(shown(text_plain="1"), view) == []
-    assert gate.compare(view, view)
+    assert rules.compare([STDOUT | {"text": "1\n2\n"}], pieces) == []
+    assert rules.compare(pieces, pieces)
+    view = shown(text_plain="1", **{rules.WIDGET_VIEW: VIEW})
+    assert rules.compare(shown(text_plain="1"), view) == []
+    assert rules.compare(view, view)
 
 
 def test_the_order_of_streams_and_displays_counts():
     error = from_dict({"output_type": "stream", "name": "stderr", "text": "1\n"})
-    assert gate.compare([STDOUT, error], [error, STDOUT])
-    assert gate.compare([STDOUT | {"text": "1\n"}], [error])
-    assert gate.compare([STDOUT, *shown(text_plain="1")], [*shown(text_plain="1"), STDOUT])
+    assert rules.compare([STDOUT, error], [error, STDOUT])
+    assert rules.compare([STDOUT | {"text": "1\n"}], [error])
+    assert rules.compare([STDOUT, *shown(text_plain="1")], [*shown(text_plain="1"), STDOUT])
 
 
 @pytest.mark.parametrize("field", ["ename", "evalue", "traceback"])
 def test_errors_are_compared(field):
     fresh = changed(ERROR, lambda error: error.update(traceback=["\x1b[31m1"]))
-    assert gate.compare([ERROR], [fresh]) == []
-    assert gate.compare([ERROR | {field: ["2"] if field == "traceback" else "2"}], [fresh])
+    assert rules.compare([ERROR], [fresh]) == []
+    assert rules.compare([ERROR | {field: ["2"] if field == "traceback" else "2"}], [fresh])
 
 
 def test_json_values_that_python_takes_for_equal_differ():
     for old, new in [(1, True), (1, 1.0), ([1], [True]), ({"a": 0}, {"a": False})]:
-        assert gate.compare(shown(application_json=old), shown(application_json=new))
+        assert rules.compare(shown(application_json=old), shown(application_json=new))
 
 
 def test_a_picture_may_differ_by_the_tolerance_and_no_more():
     pixels = np.full((40, 60, 3), 100, np.uint8)
-    near, far = pixels + np.uint8(gate.PNG_TOLERANCE), pixels.copy()
-    far[20, 30, 1] += gate.PNG_TOLERANCE + 1
+    near, far = pixels + np.uint8(rules.PNG_TOLERANCE), pixels.copy()
+    far[20, 30, 1] += rules.PNG_TOLERANCE + 1
     stored = shown(image_png=encoded(pixels))
-    assert gate.compare(stored, shown(image_png=encoded(near))) == []
-    assert "1 pixels differ, by up to 3 of 255" in gate.compare(stored, shown(image_png=encoded(far)))[0]
-    assert gate.compare(stored, shown(image_png=encoded(pixels) + "\n")) == []
+    assert rules.compare(stored, shown(image_png=encoded(near))) == []
+    assert "1 pixels differ, by up to 3 of 255" in rules.compare(stored, shown(image_png=encoded(far)))[0]
+    assert rules.compare(stored, shown(image_png=encoded(pixels) + "\n")) == []
 
 
 def test_of_an_animated_picture_nothing_is_compared():
@@ -181,7 +181,7 @@ def test_of_an_animated_picture_nothing_is_compared():
     file = io.BytesIO()
     frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
     animated = shown(image_png=base64.b64encode(file.getvalue()).decode())
-    (problem,) = gate.compare(animated, animated)
+    (problem,) = rules.compare(animated, animated)
     assert (
         problem
         == "output 1, image/png: not a readable PNG (2 pictures in one, of which one would be compared)"
@@ -214,7 +214,7 @@ REFUSED_SOURCES = {
 
 @pytest.mark.parametrize(("source", "message"), REFUSED_SOURCES.items())
 def test_refused_sources(source, message):
-    assert message in "\n".join(gate.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])))
+    assert message in "\n".join(rules.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])))
 
 
 def test_objects_of_the_library_may_be_changed_and_its_code_in_no_cell():
@@ -224,9 +224,9 @@ def test_objects_of_the_library_may_be_changed_and_its_code_in_no_cell():
         "optimizer.lr = 2",
     ]
     cells = [v4.new_code_cell(source) for source in cells]
-    assert gate.sources(v4.new_notebook(cells=cells)) == []
+    assert rules.sources(v4.new_notebook(cells=cells)) == []
     cells.append(v4.new_code_cell("Dense.forward = len"))
-    assert gate.sources(v4.new_notebook(cells=cells)) == ["code cell 4: changes Dense.forward of cnnlib"]
+    assert rules.sources(v4.new_notebook(cells=cells)) == ["code cell 4: changes Dense.forward of cnnlib"]
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ def test_objects_of_the_library_may_be_changed_and_its_code_in_no_cell():
 )
 def test_a_picture_that_nothing_computed_is_refused(text):
     cells = [v4.new_code_cell("1"), v4.new_markdown_cell(text)]
-    assert gate.sources(v4.new_notebook(cells=cells)) == ["markdown cell 1: a picture that nothing computed"]
+    assert rules.sources(v4.new_notebook(cells=cells)) == ["markdown cell 1: a picture that nothing computed"]
 
 
 def test_words_in_strings_and_comments_are_not_refused():
     source = "x = 1  # weights interact, Output(1)\nprint('clear_output', x != 1)"
-    assert gate.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])) == []
+    assert rules.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])) == []
 
 
 REFUSED_TEXTS = {
@@ -261,16 +261,16 @@ REFUSED_TEXTS = {
 REFUSED_OUTPUTS = {
     "a stored error stops Run All: ValueError: 1": [ERROR],
     "a warning or other text on stderr: 'Warning: 1\\n'": [STDERR],
-    "a stored widget view": shown(**{gate.WIDGET_VIEW: VIEW}),
-    "outputs are not as tools/notebooks.py writes them": [STDOUT, STDOUT],
+    "a stored widget view": shown(**{rules.WIDGET_VIEW: VIEW}),
+    "outputs are not as tools/gate/notebooks.py writes them": [STDOUT, STDOUT],
     "execution count 2 in cell [1]": [SHOWN | {"output_type": "execute_result", "execution_count": 2}],
 }
 
 
 def structure_of(outputs, **metadata):
     cell = v4.new_code_cell("x", execution_count=1, outputs=from_dict(outputs), metadata=metadata)
-    (cell.id,) = gate.ids({"cells": [cell]})
-    return gate.structure(v4.new_notebook(cells=[cell], metadata=gate.METADATA))
+    (cell.id,) = rules.ids({"cells": [cell]})
+    return rules.structure(v4.new_notebook(cells=[cell], metadata=rules.METADATA))
 
 
 @pytest.mark.parametrize(("message", "outputs"), REFUSED_OUTPUTS.items())
@@ -312,5 +312,5 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, text, message):
     path = tmp_path / "x.ipynb"
     path.write_text(text)
     with pytest.raises(ValueError, match="x.ipynb") as raised:
-        gate.read(path)
+        rules.read(path)
     assert message in str(raised.value)

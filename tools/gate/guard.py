@@ -1,10 +1,10 @@
 """What Python itself refuses a notebook under validation: other machines, other programs and processes, to
 write outside its own folder, to read the files of the book, more memory and output than it is given.
 
-tools/sandbox.py copies this file to where the notebook's Python loads it before anything else. An audit hook
+tools/gate/sandbox.py copies this file to where the notebook's Python loads it before anything else. An audit hook
 cannot be taken out again, and says in a sentence what was refused, on every system. It is against accidents:
 what goes past Python, as ctypes can, does not ask it, nor do the few functions that Python does not audit.
-Against those stand, on Linux, the namespaces of tools/confine.py.
+Against those stand, on Linux, the namespaces of tools/gate/confine.py.
 """
 
 import os

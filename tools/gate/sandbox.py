@@ -1,9 +1,9 @@
-"""Where the cells of a notebook run, under pytest and under tools/notebooks.py alike: a kernel of this
+"""Where the cells of a notebook run, under pytest and under tools/gate/notebooks.py alike: a kernel of this
 interpreter in a folder of its own, which goes with it.
 
 The kernel starts in an empty folder and imports a copy of cnnlib, so that a chapter needs no file of the
-book, as in a reader's browser, and changes none; nor can it change the copy. tools/guard.py refuses the rest of
-the world in a sentence, on every system. Where Linux allows it, tools/confine.py takes that world away.
+book, as in a reader's browser, and changes none; nor can it change the copy. tools/gate/guard.py refuses the rest of
+the world in a sentence, on every system. Where Linux allows it, tools/gate/confine.py takes that world away.
 """
 
 import functools
@@ -18,8 +18,8 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from traitlets import Unicode
 
-ROOT = Path(__file__).resolve().parents[1]
-TOOLS = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
 MEGABYTES = 2048  # the largest chapter takes 700, and a browser has little more to give
 SHOWN = 15_000_000  # characters: the gate would run out of memory over a loop that prints
 # What the user's environment passes on: what no program starts without, and two ways to play another CPU.
@@ -66,7 +66,7 @@ def refused():
 
 def confined(folder):
     """The command that starts the one after it in namespaces, where it can write in `folder` only."""
-    return [sys.executable, "-I", "-S", str(TOOLS / "confine.py"), str(folder), str(ROOT / "book")]
+    return [sys.executable, "-I", "-S", str(HERE / "confine.py"), str(folder), str(ROOT / "book")]
 
 
 @functools.cache
@@ -82,7 +82,7 @@ def font_cache():
 
 def environment(home, *imported):
     """The environment variables of a kernel: no setting of the user can change an output, and no chapter can
-    tell pytest from tools/notebooks.py."""
+    tell pytest from tools/gate/notebooks.py."""
     import matplotlib
 
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
@@ -141,7 +141,7 @@ class Sandbox:
         (home / font_file).write_bytes(fonts)
         half_written = shutil.ignore_patterns("*.pyc.*")
         shutil.copytree(ROOT / "cnnlib", library / "cnnlib", ignore=half_written)
-        shutil.copy(TOOLS / "guard.py", start)
+        shutil.copy(HERE / "guard.py", start)
         places = {"tree": str(ROOT), "box": str(folder), "own": str(self.own), "start": str(start)}
         startup = STARTUP.format(**places, megabytes=MEGABYTES, shown=SHOWN)
         (start / "sitecustomize.py").write_text(startup, encoding="utf-8")

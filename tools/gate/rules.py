@@ -1,8 +1,8 @@
 """What a notebook of the book must be before a reader may trust its outputs.
 
 `compare` says how stored outputs differ from fresh ones, `structure` what a stored notebook may not contain.
-Each returns a list of sentences, empty where all is well. They execute nothing: tools/notebooks.py and
-tools/nbval_gate.py do that and ask here.
+Each returns a list of sentences, empty where all is well. They execute nothing: tools/gate/notebooks.py and
+tools/gate/pytest_plugin.py do that and ask here.
 """
 
 import ast
@@ -261,7 +261,7 @@ def structure(notebook):
     problems = sources(notebook)
     stored = notebook["metadata"]
     odd = sorted(key for key in stored.keys() | METADATA.keys() if stored.get(key) != METADATA.get(key))
-    problems += [f"the notebook's metadata {key} is not as tools/notebooks.py writes it" for key in odd]
+    problems += [f"the notebook's metadata {key} is not as tools/gate/notebooks.py writes it" for key in odd]
     if (size := len(nbformat.v4.writes(nbformat.from_dict(notebook)).encode())) > MAX_BYTES:
         problems.append(f"{size:,} bytes, more than {MAX_BYTES:,}: thin out frames or split the chapter")
     run = 0
@@ -280,7 +280,7 @@ def structure(notebook):
         for number, output in enumerate(cell["outputs"], 1):
             problems += [f"{label}, output {number}: {problem}" for problem in _output(output, run)]
         if normalise(cell["outputs"]) != cell["outputs"]:
-            problems.append(f"{label}: outputs are not as tools/notebooks.py writes them")
+            problems.append(f"{label}: outputs are not as tools/gate/notebooks.py writes them")
     return problems
 
 
@@ -311,7 +311,7 @@ def _is_text(mime):
     return mime.startswith("text/") or mime.endswith(("json", "xml", "javascript"))
 
 
-def pages(root):
+def page_sources(root):
     """The files under book/ that can be pages: notebooks and Markdown."""
     found = (
         path.relative_to(root) for path in Path(root, "book").rglob("*") if path.suffix in {".ipynb", ".md"}

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-import toc
+import contents
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_table_of_contents_lists_every_page_once():
-    assert toc.disagreements(ROOT) == []
+    assert contents.disagreements(ROOT) == []
 
 
 def test_toc_problems(tmp_path):
@@ -20,14 +20,14 @@ def test_toc_problems(tmp_path):
     )
     for name in ("a.ipynb", "sub/b.ipynb", "c.md", "sub/.ipynb_checkpoints/x.ipynb"):
         (tmp_path / "book" / name).touch()
-    assert toc.disagreements(tmp_path) == []
+    assert contents.disagreements(tmp_path) == []
     (tmp_path / "book/c.ipynb").touch()
     (tmp_path / "book/conftest.py").touch()
     (tmp_path / "book/sub/new.ipynb").touch()
     (tmp_path / "book/a.ipynb").unlink()
     (tmp_path / "book/c.md").write_text("```{code-cell}\n1\n```")
     listed.write_text(listed.read_text() + "  - file: book/c\n  - glob: other/*\n")
-    assert toc.disagreements(tmp_path) == [
+    assert contents.disagreements(tmp_path) == [
         "book/sub/new.ipynb is not in _toc.yml",
         "book/c.md is beside a notebook of the same name",
         "book/conftest.py is code outside of a notebook",
@@ -46,4 +46,4 @@ def test_a_page_that_is_a_link_is_a_problem(tmp_path):
         (tmp_path / "book/a.ipynb").symlink_to(tmp_path / "elsewhere.ipynb")
     except OSError as error:
         pytest.skip(f"no links here: {error}")
-    assert toc.disagreements(tmp_path) == ["book/a.ipynb is a link: put the file itself there"]
+    assert contents.disagreements(tmp_path) == ["book/a.ipynb is a link: put the file itself there"]

@@ -1,7 +1,7 @@
 """Runs the book's notebooks and stores them in one form, so that running them again changes no byte.
 
-    python tools/notebooks.py run   [-j N] [book/lenet.ipynb ...]    execute in place
-    python tools/notebooks.py check [-j N] [book/lenet.ipynb ...]    execute copies, show what differs
+    python tools/gate/notebooks.py run   [-j N] [book/lenet.ipynb ...]    execute in place
+    python tools/gate/notebooks.py check [-j N] [book/lenet.ipynb ...]    execute copies, show what differs
 
 Without names it takes every notebook under book/. The exit code is 1 where a cell fails, where the gate
 refuses an output, and for `check` where a file is not byte for byte what a run gives. A refused notebook is
@@ -17,15 +17,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import gate
-import live
+import rules
+import frames_again
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from sandbox import SHOWN, font_cache, refused, sandbox
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS_A_CELL = 300
 
 
@@ -53,11 +53,11 @@ def execute(path):
     do not draw what they show once all cells have run.
     """
     try:
-        notebook = gate.read(path)
+        notebook = rules.read(path)
     except (OSError, ValueError) as error:
         raise NotebookError(error) from None
-    _refuse(path, gate.sources(notebook))
-    notebook.cells.append(last := live.cell())
+    _refuse(path, rules.sources(notebook))
+    notebook.cells.append(last := frames_again.cell())
     with sandbox(path) as box:
         client = Client(
             notebook,
@@ -77,11 +77,11 @@ def execute(path):
             words = f"{error}. {box.last_words()}" if isinstance(error, RuntimeError) else str(error)
             after = client.code_cells_executed == sum(cell.cell_type == "code" for cell in notebook.cells)
             cell = "after the last cell" if after else f"code cell {client.code_cells_executed}"
-            raise NotebookError(f"{path}, {cell}: {gate.clean(words)}") from None
+            raise NotebookError(f"{path}, {cell}: {rules.clean(words)}") from None
     notebook.cells.pop()
     notebook = normalise(notebook)
-    _refuse(path, gate.structure(notebook))
-    problems = gate.compare(live.wanted(notebook), last.outputs)
+    _refuse(path, rules.structure(notebook))
+    problems = rules.compare(frames_again.wanted(notebook), last.outputs)
     _refuse(path, [f"after the last cell: {problem}" for problem in problems])
     return notebook
 
@@ -93,16 +93,16 @@ def _refuse(path, problems):
 
 def normalise(notebook):
     """The executed notebook in its stored form: fixed metadata, ids that follow from the cells' sources,
-    counts from 1, outputs as gate.normalise gives them."""
+    counts from 1, outputs as rules.normalise gives them."""
     notebook = copy.deepcopy(notebook)
-    notebook.metadata = nbformat.from_dict(gate.METADATA)
+    notebook.metadata = nbformat.from_dict(rules.METADATA)
     run = 0
-    for cell, cell.id in zip(notebook.cells, gate.ids(notebook)):
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in gate.CELL_METADATA}
+    for cell, cell.id in zip(notebook.cells, rules.ids(notebook)):
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in rules.CELL_METADATA}
         if cell.cell_type == "code":
             run += 1
             cell.execution_count = run
-            cell.outputs = gate.normalise(cell.outputs)
+            cell.outputs = rules.normalise(cell.outputs)
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = run
@@ -142,9 +142,9 @@ def verify(path, fresh):
     if old == new:
         return
     problems = []
-    for label, before, after in zip(gate.labels(fresh), gate.read(path).cells, fresh.cells):
+    for label, before, after in zip(rules.labels(fresh), rules.read(path).cells, fresh.cells):
         if before != after:
-            found = gate.compare(before.get("outputs", []), after.get("outputs", []))
+            found = rules.compare(before.get("outputs", []), after.get("outputs", []))
             problems += [f"{path}, {label}: {problem}" for problem in found or ["not as a run writes it"]]
     old, new = (data.decode().splitlines() for data in (old, new))
     lines = [line[:160] for line in difflib.unified_diff(old, new, "stored", "executed", n=1, lineterm="")]
@@ -164,7 +164,7 @@ def main(arguments=None):
         "-j", "--jobs", type=int, default=1, metavar="N", help="notebooks at a time (default: 1)"
     )
     options = parser.parse_intermixed_args(arguments)  # names may follow -j
-    notebooks = options.notebooks or [page for page in gate.pages(ROOT) if page.suffix == ".ipynb"]
+    notebooks = options.notebooks or [page for page in rules.page_sources(ROOT) if page.suffix == ".ipynb"]
     if not notebooks:
         parser.error(f"no notebook under {ROOT / 'book'}")
     work = {"run": run, "check": check}[options.command]

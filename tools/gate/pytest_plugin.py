@@ -2,7 +2,7 @@
 
 nbval executes each cell and compares text. It does not see a changed picture, an output of another type or in
 another place, metadata, or a notebook whose outputs were stripped, and cells may tell it to look away. So
-each cell is also judged by gate.compare, from the kernel's messages as they came, and each notebook has two
+each cell is also judged by rules.compare, from the kernel's messages as they came, and each notebook has two
 more tests: "structure", that executes nothing, and "frames", after the last cell.
 """
 
@@ -13,10 +13,10 @@ from collections import deque
 from contextlib import ExitStack
 from queue import Empty
 
-import gate
-import live
+import rules
+import frames_again
 import pytest
-import toc
+import contents
 from jupyter_client.manager import KernelManager
 from nbformat import from_dict
 from nbformat.v4 import output_from_msg
@@ -67,9 +67,9 @@ class NotebookFile(IPyNbFile):
         cells = list(super().collect())
         for cell in cells:
             yield self.test(cell.name, cell.cell_num, cell.cell)
-        last = live.cell()
+        last = frames_again.cell()
         last.execution_count = len(cells) + 1
-        last.outputs = live.wanted(self.nb)
+        last.outputs = frames_again.wanted(self.nb)
         yield self.test("frames", len(cells), last)
 
     def test(self, name, number, cell):
@@ -163,11 +163,11 @@ class Structure(pytest.Item):
         """Fails with one line for each problem."""
         path = self.path.relative_to(self.config.rootpath).as_posix()
         unlisted = [
-            problem for problem in toc.disagreements(self.config.rootpath) if problem.startswith(path)
+            problem for problem in contents.disagreements(self.config.rootpath) if problem.startswith(path)
         ]
-        problems = gate.structure(gate.read(self.path)) + unlisted
+        problems = rules.structure(rules.read(self.path)) + unlisted
         if problems:
-            hint = f"{path} (`python tools/notebooks.py run {path}` mends what a run can mend)"
+            hint = f"{path} (`python tools/gate/notebooks.py run {path}` mends what a run can mend)"
             pytest.fail("\n".join([hint, *problems]), pytrace=False)
 
     def reportinfo(self):
@@ -198,7 +198,7 @@ class NotebookCell(IPyNbCell):
         if self.parent.timed_out:  # and the cell took the interrupt for something else: nbval is content
             seconds = self.config.option.nbval_cell_timeout
             self.raise_cell_error(f"Timeout of {seconds:g} seconds exceeded, and the interrupt was ignored.")
-        if problems := gate.compare(stored, [output_from_msg(message) for message in self.parent.shown]):
+        if problems := rules.compare(stored, [output_from_msg(message) for message in self.parent.shown]):
             self.raise_cell_error("Cell outputs differ", "\n".join(problems))
 
     def stop(self):
@@ -207,4 +207,4 @@ class NotebookCell(IPyNbCell):
 
     def compare_outputs(self, test, ref, skip_compare=None):
         """nbval's comparison, of the fresh outputs in the form that is stored."""
-        return super().compare_outputs(from_dict(gate.normalise(test)), ref, skip_compare)
+        return super().compare_outputs(from_dict(rules.normalise(test)), ref, skip_compare)
