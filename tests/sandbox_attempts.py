@@ -61,7 +61,7 @@ ATTEMPTS = {
         *2 * ["may not write outside its own folder: "],
         None,
     ),
-    "to import the guard": ("import guard", *3 * ["No module named 'guard'"]),
+    "to import the guard": ("exec('import guard')", *3 * ["No module named 'guard'"]),
     "to find it": ("assert not hasattr(sys.modules.get('sitecustomize'), 'guard')", *3 * [None]),
     "to signal another process": (
         "os.kill(PYTEST, 0)",

@@ -20,7 +20,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = "print('loss', 0.25)"
-PICTURE = "from PIL import Image\n\nImage.new('RGB', (60, 40), 'white')"
+PICTURE = (
+    "import io\n\nimport matplotlib.pyplot as plt\nimport numpy as np\nfrom IPython.display import Image\n\n"
+    "file = io.BytesIO()\nplt.imsave(file, np.ones((40, 60, 3)))\nImage(file.getvalue(), format='png')"
+)
 HTML = "from IPython.display import HTML, display\n\ndisplay(HTML('<b>0.25</b>'))"
 SEVERAL = "print('first')\ndisplay(1)\nprint('last')"
 
@@ -157,14 +160,64 @@ def test_nbval_lax_is_refused(project):
     assert outcomes == {}
 
 
-def test_an_unreadable_notebook_stops_the_run(project, request):
-    broken = project / "book/broken.ipynb"
-    broken.write_text("{")
-    request.addfinalizer(broken.unlink)
-    code, text, outcomes = run_pytest(project, "-n0", "book/broken.ipynb", "book/good.ipynb")
-    assert code == pytest.ExitCode.INTERRUPTED, text
-    assert "ERROR book/broken.ipynb" in text
-    assert outcomes == {}
+DAMAGED = {
+    "empty": b"",
+    "half": b"{",
+    "null": b"null",
+    "a_list": b"[]",
+    "a_number": b"1e999",
+    "a_byte_order_mark": b"\xef\xbb\xbf{good}",
+    "utf_16": "{}".encode("utf-16"),
+    "latin_1": b'{"x": "\xe9"}',
+    "a_lone_surrogate": b'{"x": "\\ud800"}',
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "endless": b'{"x":' * 100_000,
+    "too_deep": b'{"x": ' + b"[" * 60 + b"]" * 60 + b"}",
+    "a_conflict": b"<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n",
+    "older": b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}',
+    "without_cells": b'{"metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    "odd_cells": b'{"cells": [1, {"cell_type": []}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+}
+SAYS = {
+    "a_byte_order_mark": "not JSON (Unexpected UTF-8 BOM",
+    "utf_16": "not a text in UTF-8",
+    "latin_1": "not a text in UTF-8",
+    "a_lone_surrogate": "not a text in UTF-8",
+    "deep": "lists and objects in each other",
+    "endless": "lists and objects in each other",
+    "too_deep": "more than 50 lists and objects in each other",
+    "a_conflict": "not JSON: a merge conflict stands in it",
+    "null": "wanted a notebook of format 4.5, got none in NoneType",
+    "a_number": "wanted a notebook of format 4.5, got none in float",
+    "older": "got 4.4 (`python tools/gate/notebooks.py run` brings older ones to it)",
+}
+
+
+def test_a_damaged_notebook_fails_alone_and_the_others_run(project, request, capsys):
+    """Under pytest, and under the tool, which says the same of it and leaves it as it is."""
+    paths = [project / f"book/{name}.ipynb" for name in DAMAGED]
+    good = (project / "book/good.ipynb").read_bytes()
+    for path, data in zip(paths, DAMAGED.values(), strict=True):
+        request.addfinalizer(path.unlink)
+        path.write_bytes(data.replace(b"{good}", good))
+    code, text, outcomes = run_pytest(project, "-n0", *map(str, paths), "book/good.ipynb")
+    assert code == pytest.ExitCode.TESTS_FAILED, text
+    sound = {"good": {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}}
+    assert outcomes == dict.fromkeys(DAMAGED, {"structure": "FAILED"}) | sound, text
+    older = project / "book/older.ipynb"
+    assert (
+        notebooks.main(
+            ["run", *(str(path) for path in paths if path != older), str(project / "book/good.ipynb")]
+        )
+        == 1
+    )
+    out, told = capsys.readouterr()
+    assert out == f"{project / 'book/good.ipynb'}: unchanged\n"
+    for name, words in SAYS.items():
+        assert words in text.split(f" {name}.ipynb::structure _")[1].split("\n____")[0], name
+        assert name == "older" or words in told.split(f"{name}.ipynb: ")[1].split("\n")[0], name
+    for path, data in zip(paths, DAMAGED.values(), strict=True):
+        assert path.read_bytes() == data.replace(b"{good}", good)
 
 
 class Options(dict):

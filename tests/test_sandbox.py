@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import guard
-import pytest_plugin
+import execution
 import notebooks
 import pytest
 import sandbox
@@ -48,7 +48,7 @@ def make_project(root, chapters, **edits):
 
 
 NO_NAMESPACES = "import sys\n\nsys.exit('unshare: Operation not permitted')\n"
-NO_GUARD = "def install(**limits):\n    pass\n"
+NO_GUARD = "\n\ndef install(**limits):\n    pass\n"
 
 
 def files(root):
@@ -82,7 +82,8 @@ def test_what_a_notebook_may_not_do(way, tmp_path):
         if way != "Python and Linux":
             (tmp_path / "tools/gate/confine.py").write_text(NO_NAMESPACES)
         if way == "nothing":
-            (tmp_path / "tools/gate/guard.py").write_text(NO_GUARD)
+            guard_file = tmp_path / "tools/gate/guard.py"
+            guard_file.write_text(guard_file.read_text(encoding="utf-8") + NO_GUARD, encoding="utf-8")
         before = files(tmp_path)
         code, text, outcomes = run_pytest(tmp_path, "-n0")
     column = ["Python and Linux", "Python alone", "nothing"].index(way) + 1
@@ -106,56 +107,72 @@ def test_what_a_notebook_may_not_do(way, tmp_path):
         assert changed == {"written", "removable"}
 
 
-# What may hold up the others. Each notebook has a cell before and a cell after the one that does.
+# What may hold up the others: a cell, what is said of it, and whether the kernel may live on.
 
+TOO_MUCH = "may not show more than 15,000 characters of output|The cell shows too much"
 ENDLESS = {
-    "hanging": ("import time\n\ntime.sleep(999)", "Timeout of 3 seconds exceeded"),
-    "ignoring": (  # an interrupt, and talking on
+    "hanging": ("import time\n\ntime.sleep(999)", "Timeout of 1 seconds exceeded", False),
+    "ignoring an interrupt, and talking on": (
         "import signal\nimport time\n\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n"
         "    print(1, flush=True)\n    time.sleep(0.1)",
-        "Timeout of 3 seconds exceeded while executing cell. Failed to interrupt kernel",
+        "Timeout of 1 seconds exceeded, and the interrupt was ignored",
+        False,
     ),
-    "swallowing": (
+    "swallowing an interrupt": (
         "import time\n\ntry:\n    time.sleep(999)\nexcept KeyboardInterrupt:\n    pass",
-        "Timeout of 3 seconds exceeded",  # and, where the machine is quick, what became of the interrupt
+        "Timeout of 1 seconds exceeded",
+        False,
     ),
-    "flooding": (
-        "import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)",
-        "may not show more than 15,000 characters of output|The cell shows too much",
-    ),
-    "flooding_at_once": (
-        "while True:\n    print('x' * 100_000)",
-        "may not show more than 15,000 characters of output|The cell shows too much",
-    ),
+    "flooding": ("import time\n\nwhile True:\n    print('x' * 9999)\n    time.sleep(0.01)", TOO_MUCH, True),
+    "flooding at once": ("while True:\n    print('x' * 100_000)", TOO_MUCH, True),
     "displaying": (
         "import time\n\nwhile True:\n    display('x' * 9999)\n    time.sleep(0.01)",
         "The cell shows too much.",
+        False,
     ),
-    "dying": ("import os\n\nos._exit(1)", "The kernel died."),
+    "dying": ("import os\n\nos._exit(1)", "The kernel died.", False),
 }
-if LINUX:
-    ENDLESS["eating"] = ("kept = []\nwhile True:\n    kept.append(bytes(10**7))", "400 MB|MemoryError")
+if LINUX:  # a kernel without memory may die of it, or raise MemoryError and live on
+    eating = "kept = []\nwhile True:\n    kept.append(bytes(10**7))"
+    ENDLESS["eating memory"] = (eating, "400 MB|MemoryError", True)
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_a_cell_without_an_end_is_ended(case, monkeypatch):
+    source, message, lives = ENDLESS[case]
+    for module, name, value in (
+        (sandbox, "MEGABYTES", 400),
+        (sandbox, "SHOWN", 15_000),
+        (execution, "SECONDS_TO_INTERRUPT", 1),
+    ):
+        monkeypatch.setattr(module, name, value)
+    with execution.Execution("x.ipynb", sandbox.PYTEST, seconds=1 if "Timeout" in message else 60) as kernel:
+        with pytest.raises(execution.CellError if lives else execution.KernelEnded) as ended:
+            kernel.run(source)
+    assert re.search(message, str(ended.value) + ended.value.traceback)
 
 
 def test_no_notebook_holds_up_the_others(tmp_path):
     """The cell is named, those after it are not run, and the last notebook passes."""
-    chapters = {name: ["x = 1", source, "x = 2"] for name, (source, _) in ENDLESS.items()}
-    shorter = {
-        "sandbox": {"MEGABYTES = 2048": "MEGABYTES = 400", "SHOWN = 15_000_000": "SHOWN = 15_000"},
-        "pytest_plugin": {"SECONDS_TO_INTERRUPT = 5": "SECONDS_TO_INTERRUPT = 2"},
+    endless = {
+        "hanging": ["x = 1", ENDLESS["hanging"][0], "x = 2"],
+        "dying": ["x = 1", ENDLESS["dying"][0], "x = 2"],
     }
-    make_project(tmp_path, chapters | {"well_behaved": ["x = 1"]}, **shorter)
-    code, text, outcomes = run_pytest(tmp_path, "-n2", "--nbval-cell-timeout=3")
+    make_project(tmp_path, endless | {"well_behaved": ["x = 1"]})
+    code, text, outcomes = run_pytest(tmp_path, "-n0", "--nbval-cell-timeout=1")
     assert code == pytest.ExitCode.TESTS_FAILED, text
-    for name, (_, message) in ENDLESS.items():
-        # A kernel without memory may die of it, or raise MemoryError and live on, as after too much text.
-        lives = name in {"eating", "flooding", "flooding_at_once"}
-        after = {outcomes[name].pop(test) for test in ("Cell 2", "frames")}
-        assert after == {"XFAIL"} or lives, text
-        assert outcomes[name] == {"structure": "PASSED", "Cell 0": "PASSED", "Cell 1": "FAILED"}, text
+    ended = {
+        "structure": "PASSED",
+        "Cell 0": "PASSED",
+        "Cell 1": "FAILED",
+        "Cell 2": "XFAIL",
+        "frames": "XFAIL",
+    }
+    sound = {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}
+    assert outcomes == dict.fromkeys(endless, ended) | {"well_behaved": sound}, text
+    for name in endless:
         told = text.split(f" book/{name}.ipynb::Cell 1 __")[1].split("\n____")[0]
-        assert re.search(message, told), told
-    assert outcomes["well_behaved"] == {"structure": "PASSED", "Cell 0": "PASSED", "frames": "PASSED"}, text
+        assert re.search(ENDLESS[name][1], told), told
     assert "XFAIL book/hanging.ipynb::Cell 2 - [NOTRUN] the kernel ended in Cell 1" in text
 
 
@@ -175,8 +192,8 @@ def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "tools" / "gate", tmp_path / "gate")
     (tmp_path / "gate/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
     monkeypatch.setattr(sandbox, "HERE", tmp_path / "gate")
-    with pytest.raises(pytest_plugin.KernelDied, match=r"no guard, so no kernel: OSError\('broken'\)"):
-        pytest_plugin.Kernel(tmp_path / "x.ipynb", startup_seconds=60, cell_seconds=9)
+    with pytest.raises(execution.KernelEnded, match=r"no guard, so no kernel: OSError\('broken'\)"):
+        execution.Execution(tmp_path / "x.ipynb", sandbox.STORED)
 
 
 def test_the_end_of_a_long_stderr_is_told():

@@ -7,8 +7,13 @@ what goes past Python, as ctypes can, does not ask it, nor do the few functions 
 Against those stand, on Linux, the namespaces of tools/gate/confine.py.
 """
 
+import builtins
+import importlib
 import os
+import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 
 NAMES = {"socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname"}
@@ -27,6 +32,7 @@ CHANGES = {
 # In megabytes: of memory for a traceback, of what is not memory of its own (programs, files, what it could
 # share), and of one file.
 TO_REPORT, MAPPED, A_FILE = 256, 2048, 200
+SECONDS_FOR_THREADS = 2
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 
 
@@ -103,10 +109,55 @@ def no_process(*arguments):
     raise refusal("start a program")
 
 
-def prepare(shell, most):
-    """Makes the IPython `shell` report a MemoryError, and refuse to print more than `most` characters."""
+def prepare(shell, most, importable):
+    """Makes the IPython `shell` report a MemoryError, refuse to print more than `most` characters, let cells import only
+    packages with the names `importable`, and tell what a cell leaves running."""
     report_memory_errors(shell)
     stop_floods(type(sys.stdout), most)
+    hold_imports(importable)
+    watch(shell)
+
+
+def watch(shell):
+    """Gives the IPython `shell` a function `left_running`: what the last cell has started and not ended, which could show
+    something later or end the kernel, as a list of names. It waits a little for threads."""
+    before = set()
+
+    def remember(_):
+        before.clear()
+        before.update(threading.enumerate())
+
+    def left_running():
+        end, left = time.monotonic() + SECONDS_FOR_THREADS, []
+        for thread in {*threading.enumerate()} - before:
+            if not type(thread).__module__.startswith("zmq."):  # which sends what is shown
+                thread.join(max(0, end - time.monotonic()))
+                left += [f"the thread {thread.name}"] * thread.is_alive()
+        if sys.platform != "win32" and any(signal.getitimer(signal.ITIMER_REAL)):
+            left.append("an alarm")
+        return sorted(left)
+
+    shell.events.register("pre_run_cell", remember)
+    shell.left_running = left_running
+
+
+def hold_imports(importable):
+    """Lets cells import what a reader's browser has. What they import may import anything."""
+
+    def hold(name, importer):
+        if importer.get("__name__") == "__main__" and name.partition(".")[0] not in importable:
+            raise ModuleNotFoundError(f"No module named {name!r} in the browser's Python", name=name)
+
+    def statement(name, globals=None, locals=None, fromlist=(), level=0):
+        hold(name, sys._getframe(1).f_globals if globals is None else globals)
+        return import_statement(name, globals, locals, fromlist, level)
+
+    def function(name, package=None):
+        hold(name, sys._getframe(1).f_globals)
+        return import_function(name, package)
+
+    import_statement, builtins.__import__ = builtins.__import__, statement
+    import_function, importlib.import_module = importlib.import_module, function
 
 
 def stop_floods(stream, most):

@@ -3,13 +3,13 @@
     python tools/gate/notebooks.py run   [-j N] [book/lenet.ipynb ...]    execute in place
     python tools/gate/notebooks.py check [-j N] [book/lenet.ipynb ...]    execute copies, show what differs
 
-Without names it takes every notebook under book/. The exit code is 1 where a cell fails, where the gate
-refuses an output, and for `check` where a file is not byte for byte what a run gives. A refused notebook is
-left as it was.
+Without names it takes every notebook under book/; one of an older format is brought to the stored one. `run` executes it
+twice, and the second time much is otherwise that no output may depend on. The exit code is 1 where a cell fails, where the
+gate refuses an output, where the two runs differ, and for `check` where a file is not byte for byte what a run gives. A
+refused notebook is left as it was.
 """
 
 import argparse
-import asyncio
 import copy
 import difflib
 import os
@@ -17,72 +17,48 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import rules
-import frames_again
+import execution
+import last_cell
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
-from sandbox import SHOWN, font_cache, refused, sandbox
+import rules
+import sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_A_CELL = 300
+OTHERWISE = "a second run, with another hash seed, locale, time zone, folder, width of the terminal and number of threads, differs"
 
 
 class NotebookError(Exception):
     """Why a notebook is not stored: a sentence a line, each with the notebook's and the cell's name."""
 
 
-class Client(NotebookClient):
-    """nbclient's, which gives up a kernel that shows more than sandbox.SHOWN."""
-
-    shown = 0
-
-    def process_message(self, msg, cell, cell_index):
-        """One message of the kernel."""
-        self.shown += len(str(msg["content"]))
-        if self.shown > SHOWN:
-            self.task_poll_for_reply.cancel()  # as nbclient does where a kernel dies
-        return super().process_message(msg, cell, cell_index)
-
-
-def execute(path):
-    """The notebook in `path` as a run from the top gives it, normalised. The file is not changed.
+def execute(path, surroundings=sandbox.STORED, older=False):
+    """The notebook in `path` as a run from the top gives it, normalised; with `older` one of an older format, too. The file
+    is not changed.
 
     Raises NotebookError where the file is no notebook, a cell fails, the gate refuses a source or output, or Frames
     do not draw what they show once all cells have run.
     """
     try:
-        notebook = rules.read(path)
+        notebook = rules.read(path, older)
     except (OSError, ValueError) as error:
         raise NotebookError(error) from None
     _refuse(path, rules.sources(notebook))
-    notebook.cells.append(last := frames_again.cell())
-    with sandbox(path) as box:
-        client = Client(
-            notebook,
-            km=box.manager(AsyncKernelManager),
-            timeout=SECONDS_A_CELL,
-            startup_timeout=60,
-            iopub_timeout=60,
-            raise_on_iopub_timeout=True,
-            shutdown_kernel="immediate",
-            ipython_hist_file="",  # an argument that pytest's kernels would not have
-            store_widget_state=False,
-            record_timing=False,
-        )
-        try:
-            asyncio.run(client.async_execute(**box.start, cleanup_kc=True))
-        except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
-            words = f"{error}. {box.last_words()}" if isinstance(error, RuntimeError) else str(error)
-            after = client.code_cells_executed == sum(cell.cell_type == "code" for cell in notebook.cells)
-            cell = "after the last cell" if after else f"code cell {client.code_cells_executed}"
-            raise NotebookError(f"{path}, {cell}: {rules.clean(words)}") from None
-    notebook.cells.pop()
+    label = "before the first cell"
+    try:
+        with execution.Execution(path, surroundings) as kernel:
+            for label, cell in zip(rules.labels(notebook), notebook.cells):
+                if cell.cell_type == "code":
+                    cell.outputs = kernel.run(cell.source)
+                    _refuse(path, [f"{label}, {problem}" for problem in rules.unseen(cell.outputs)])
+            label, last = "after the last cell", last_cell.cell(notebook)
+            problems = rules.compare(last.outputs, kernel.run(last.source))
+    except (execution.CellError, OSError) as error:
+        raise NotebookError(
+            "\n".join(filter(None, [f"{path}, {label}: {error}", getattr(error, "traceback", "")]))
+        ) from None
+    _refuse(path, [f"{label}: {problem}" for problem in problems])
     notebook = normalise(notebook)
     _refuse(path, rules.structure(notebook))
-    problems = rules.compare(frames_again.wanted(notebook), last.outputs)
-    _refuse(path, [f"after the last cell: {problem}" for problem in problems])
     return notebook
 
 
@@ -115,12 +91,19 @@ def serialise(notebook):
 
 
 def run(path):
-    """Executes the notebook in `path` in place; returns a word on what became of it.
+    """Executes the notebook in `path` twice, and stores the first run in place; returns a word on what became of it.
 
-    Raises NotebookError as `execute` does, and then has changed nothing.
+    Raises NotebookError as `execute` does and where the runs differ, and then has changed nothing.
     """
     path = Path(path)
-    fresh = serialise(execute(path))
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(execute, path, number, older=True) for number in (sandbox.STORED, sandbox.OTHER)]
+    stored, other = runs[0].result(), runs[1]
+    try:
+        differ(path, stored, other.result())
+    except NotebookError as error:
+        raise NotebookError(f"{path}: {OTHERWISE}\n{error}") from None
+    fresh = serialise(stored)
     if fresh == path.read_bytes():
         return "unchanged"
     part = path.with_name(f".{path.name}.part")
@@ -132,8 +115,21 @@ def run(path):
 def check(path):
     """Executes a copy of the notebook in `path`; raises NotebookError unless the file is byte for byte what
     it gives."""
-    verify(path, execute(path))
+    verify(path, execute(path, sandbox.OTHER))
     return "unchanged"
+
+
+def differ(path, stored, fresh):
+    """Raises NotebookError, naming cells, where two runs of a notebook gave other outputs."""
+    cells = zip(rules.labels(stored), stored.cells, fresh.cells)
+    _refuse(
+        path,
+        [
+            f"{label}: {problem}"
+            for label, one, other in cells
+            for problem in rules.compare(one.get("outputs", []), other.get("outputs", []))
+        ],
+    )
 
 
 def verify(path, fresh):
@@ -168,16 +164,16 @@ def main(arguments=None):
     if not notebooks:
         parser.error(f"no notebook under {ROOT / 'book'}")
     work = {"run": run, "check": check}[options.command]
-    font_cache()  # once, like the next, before the threads ask for it
-    refused()
+    sandbox.font_cache()  # once, like the next, before the threads ask for it
+    sandbox.refused()
     code = 0
     with ThreadPoolExecutor(options.jobs) as pool:
         for path, job in [(path, pool.submit(work, path)) for path in notebooks]:
             try:
                 print(f"{path}: {job.result()}", flush=True)
             except NotebookError as error:
-                print(error, file=sys.stderr, flush=True)
-                code = 1
+                words, code = str(error), 1
+                print(words.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
     return code
 
 

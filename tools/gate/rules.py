@@ -1,8 +1,8 @@
 """What a notebook of the book must be before a reader may trust its outputs.
 
-`compare` says how stored outputs differ from fresh ones, `structure` what a stored notebook may not contain.
-Each returns a list of sentences, empty where all is well. They execute nothing: tools/gate/notebooks.py and
-tools/gate/pytest_plugin.py do that and ask here.
+`compare` says how stored outputs differ from fresh ones, `unseen` what no page can show of fresh ones, `sources` what cells
+may not ask for, `structure` what a stored notebook may not contain. Each returns a list of sentences, empty where all is
+well. They execute nothing: tools/gate/execution.py does that.
 """
 
 import ast
@@ -13,6 +13,9 @@ import hashlib
 import io
 import json
 import re
+import sys
+import threading
+import warnings
 import zlib
 from collections import Counter
 from contextlib import suppress
@@ -20,7 +23,8 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from nbformat.validator import iter_validate
+from nbformat.validator import iter_validate, normalize
+from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -33,18 +37,36 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
+FORMAT = 4, 5
 CELL_METADATA = {"mystnb", "tags"}
 TAGS = {"hide-cell", "hide-input"}  # a page folds these away; others remove what they name
 MAX_BYTES = 1_500_000
+MAX_DEPTH = 50  # of lists and objects in each other; Python gives up at some hundreds
 PNG_TOLERANCE = 2
+# What a page shows, and what else an output may hold beside text.
+SHOWN = {"text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex", "text/plain"}
+
+# What a reader's browser can import: what JupyterLite loads before the first cell, and Python's own, but for what Pyodide
+# leaves out. tests/test_browser_lite.py compares.
+LIBRARIES = {"IPython", "cnnlib", "ipywidgets", "matplotlib", "mpl_toolkits", "numpy"}
+NOT_IN_PYODIDE = set(
+    """annotationlib asynchat asyncore compression curses dbm distutils ensurepip fcntl grp idlelib imp lib2to3 msilib msvcrt
+    nis nt ossaudiodev pwd pydoc_data readline resource smtpd spwd syslog termios tkinter turtle turtledemo venv winreg
+    winsound""".split()
+)
+IMPORTABLE = LIBRARIES | sys.stdlib_module_names - NOT_IN_PYODIDE
 
 REASONS = {
     "needs a kernel; use show.Frames": "interact interact_manual interactive interactive_output Output",
     "changes an output that was already shown": "clear_output display_id update_display tqdm trange",
     "differs from run to run; use show.Frames": "to_html5_video to_jshtml",
+    "differs from machine to machine": "cpu_count getlogin gethostname getuser process_cpu_count sched_getaffinity setlocale",
+    "differs from day to day": "asctime ctime gmtime localtime strftime today utcnow",
     "gives a cell the magics and the shell; chapters are plain Python": "get_ipython",
 }
 REFUSED_NAMES = {name: reason for reason, names in REASONS.items() for name in names.split()}
+ONE_AT_A_TIME = threading.Lock()  # neither Python's parser in 3.11 nor `warnings` bears threads
+UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError
 VALIDATION_COMMENT = re.compile(r"#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
 PICTURE = re.compile(r"!\[|<(img|svg|picture|canvas|iframe)\b|data:image|\{(figure|image)\}", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -59,6 +81,7 @@ UNSTABLE = {  # most begin with a rare letter, which is what makes a search quic
     r"site-packages": "a path of one machine",
 }
 PLOT_REPR = re.compile(r"<Figure size|<Axes|\bText\(|<BarContainer|<matplotlib\.")
+CLASS = re.compile(r"\b[A-Z]\w+(?=\()")
 
 
 def clean(value):
@@ -83,7 +106,7 @@ def normalise(outputs):
         elif output["output_type"] == "error":
             output["traceback"] = [clean(line) for line in output["traceback"]]
         else:
-            kept = output["data"].keys() - {WIDGET_VIEW}
+            kept = output.get("data", {}).keys() - {WIDGET_VIEW}
             output["data"] = {mime: clean(output["data"][mime]) for mime in sorted(kept)}
         normal.append(output)
     return normal
@@ -97,8 +120,8 @@ def compare(stored, fresh):
     no channel of a pixel may differ by more than PNG_TOLERANCE of 255: a mean over the picture would let a
     small change hide in a large one. Execution counts are left to `structure`.
     """
+    problems = unseen(fresh)
     fresh = normalise(fresh)
-    problems = []
     if len(stored) != len(fresh):
         problems.append(f"{len(stored)} outputs are stored, a run gives {len(fresh)}")
     for number, (old, new) in enumerate(zip(stored, fresh), 1):
@@ -111,6 +134,24 @@ def compare(stored, fresh):
             check = _png_difference if mime == "image/png" else _difference
             problems += check(f"output {number}, {mime}", old[mime], new[mime])
     return problems
+
+
+def unseen(outputs):
+    """What a page without a kernel would not show of fresh outputs: widgets, and what changes another output."""
+    problems = []
+    for number, output in enumerate(outputs, 1):
+        data = output.get("data", {})
+        if WIDGET_VIEW in data and not data.keys() & (SHOWN - {"text/plain"}):
+            problems.append(
+                f"output {number}: a widget, which needs a kernel; use show.Frames: {_plain(data)}"
+            )
+        if output["output_type"] in {"clear_output", "update_display_data"}:
+            problems.append(f"output {number} changes an output that was already shown")
+    return problems
+
+
+def _plain(data):
+    return str(data.get("text/plain", ""))[:80]
 
 
 def _difference(where, old, new):
@@ -145,27 +186,89 @@ def _png_difference(where, old, new):
     return [f"{where}: {np.count_nonzero(off.max(axis=2))} pixels differ, by up to {off.max()} of 255"]
 
 
-def read(path):
-    """The notebook in `path`, unrepaired: nbformat.read would mend and convert it without a word.
+def read(path, older=False):
+    """The notebook in `path`, unrepaired: nbformat.read would mend and convert it without a word. With `older` one of
+    an older format than 4.5 is brought to it, as editors write them.
 
-    Raises ValueError, naming the path, where the file is not a valid notebook of format 4.5.
+    Raises ValueError, naming the path, where the file is not a valid notebook.
     """
     try:
-        raw = json.loads(Path(path).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-    if problems := _invalid(raw):
+        raw = _json(Path(path).read_bytes())
+        if older and isinstance(raw, dict) and (3,) <= _version(raw) < FORMAT:
+            raw = _brought_up(raw)
+        problems = _invalid(raw)
+    except (ValueError, RecursionError) as error:
+        problems = [str(error)]
+    if problems:
         raise ValueError(f"{path}: {problems[0]}")
     return nbformat.v4.to_notebook(raw)
 
 
+def _json(data):
+    """The value in a file of JSON, which is UTF-8; ValueError says what is wrong with one that is not."""
+    if any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in data.splitlines()):
+        raise ValueError("not JSON: a merge conflict stands in it")
+    try:
+        value = json.loads(data.decode())
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        raise ValueError(f"not a text in UTF-8 ({error})") from None
+    except RecursionError:
+        raise ValueError("not a notebook: lists and objects in each other without end") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error})") from None
+    level, depth = [value], 0
+    while level := [inner for outer in level if isinstance(outer, list | dict) for inner in _inside(outer)]:
+        if (depth := depth + 1) > MAX_DEPTH:
+            raise ValueError(f"not a notebook: more than {MAX_DEPTH} lists and objects in each other")
+    return value
+
+
+def _inside(outer):
+    return outer.values() if isinstance(outer, dict) else outer
+
+
+def _version(raw):
+    """(major, minor) of the format that a notebook says it has; () where it says none."""
+    version = tuple(raw.get(field, 0) for field in ("nbformat", "nbformat_minor"))
+    return version if all(type(number) is int for number in version) else ()
+
+
+def _brought_up(raw):
+    """A notebook of an older format, as `raw` JSON, in the one that is stored."""
+    try:
+        with ONE_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it had no ids, or had some
+            notebook = nbformat.reader.reads(json.dumps(raw))
+            notebook = nbformat.convert(notebook, FORMAT[0])
+            notebook = nbformat.v4.upgrade(notebook, FORMAT[0], notebook.nbformat_minor)
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.outputs = []  # which a run gives, and of which editors have fields of their own
+            _, notebook = normalize(notebook, *FORMAT, relax_add_props=True, strip_invalid_metadata=True)
+    except (
+        Exception
+    ) as error:  # nbformat raises whatever its loops meet in a notebook that breaks its own format
+        version = ".".join(map(str, _version(raw)))
+        raise ValueError(f"cannot be brought from format {version} to 4.5 ({error!r:.200})") from None
+    return json.loads(json.dumps(notebook))
+
+
 def _invalid(notebook):
-    fields = ("nbformat", "nbformat_minor")
-    version = tuple(map(notebook.get, fields)) if isinstance(notebook, dict) else None
-    if version != (4, 5):
-        return [f"wanted a notebook of format (4, 5), got {version}"]
-    errors = iter_validate(notebook, version=4, version_minor=5)
-    return [f"not a valid notebook: {error.message[:200]}" for error in errors]
+    version = _version(notebook) if isinstance(notebook, dict) else None
+    if version != FORMAT:
+        got = ".".join(map(str, version)) if version else f"none in {type(notebook).__name__}"
+        hint = (
+            " (`python tools/gate/notebooks.py run` brings older ones to it)"
+            if version and (3,) < version < FORMAT
+            else ""
+        )
+        return [f"wanted a notebook of format 4.5, got {got}{hint}"]
+    try:
+        errors = [error.message for error in iter_validate(notebook, version=4, version_minor=5)]
+    except Exception as error:  # nbformat looks for words for what is wrong, and may not get that far
+        errors = [repr(error)]
+    return [f"not a valid notebook: {error[:200]}" for error in errors]
 
 
 def labels(notebook):
@@ -224,7 +327,7 @@ def _only_describes(mystnb):
 
 @functools.cache
 def _from_cnnlib(code):
-    with suppress(SyntaxError):  # which _source reports
+    with suppress(*UNREADABLE), ONE_AT_A_TIME:  # which _source reports
         return frozenset(
             name.asname or name.name.partition(".")[0]
             for node in ast.walk(ast.parse(code))
@@ -238,18 +341,60 @@ def _from_cnnlib(code):
 @functools.cache
 def _source(source, library):
     problems = [f"{comment} turns validation off" for comment in VALIDATION_COMMENT.findall(source)]
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError as error:
-        return [*problems, f"not plain Python, such as a magic or a shell line: {error.text or error.msg}"]
+    with ONE_AT_A_TIME, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            tree = ast.parse(source)
+            compile(source, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except UNREADABLE as error:
+            return [*problems, _not_python(source, error)]
+    problems += sorted({_warned(source, warning) for warning in warned})
+    nodes = list(ast.walk(tree))
     if not source.strip():
         problems.append("nothing to execute")
     fields = ("id", "attr", "name", "arg", "module")
     used = {part for node in nodes for field in fields for part in str(getattr(node, field, "")).split(".")}
     problems += [f"{name} {REFUSED_NAMES[name]}" for name in sorted(used & REFUSED_NAMES.keys())]
+    imported = {name for node in nodes for name in _imported(node)}
+    problems += [
+        f"imports {name}, which the browser's Python does not have: chapters import NumPy, matplotlib, ipywidgets, cnnlib and "
+        "the standard library"
+        for name in sorted(imported - IMPORTABLE)
+    ]
     changed = {ast.unparse(n) for n in nodes if isinstance(getattr(n, "ctx", None), ast.Store | ast.Del)}
     changed = (name for name in sorted(changed) if "." in name and name.partition(".")[0] in library)
     return problems + [f"changes {name} of cnnlib" for name in changed]
+
+
+def _imported(node):
+    """The packages that a statement imports."""
+    match node:
+        case ast.Import():
+            return [name.name.partition(".")[0] for name in node.names]
+        case ast.ImportFrom(level=0):
+            return [node.module.partition(".")[0]]
+        case ast.ImportFrom():
+            return ["." * node.level]
+    return []
+
+
+def _not_python(source, error):
+    """What is wrong with a source that is not Python: IPython's own syntax, or another error."""
+    line = (getattr(error, "text", None) or "").strip()[:80]
+    where = f"line {error.lineno}, {line}" if line else "the cell"
+    with suppress(Exception):
+        transformed = TransformerManager().transform_cell(source)
+        if transformed.strip() != source.strip() and ast.parse(transformed):
+            return f"not plain Python, such as a magic or a shell line: {where}"
+    return f"not Python: {where}: {getattr(error, 'msg', error)}"
+
+
+def _warned(source, warning):
+    """What Python warns of when it reads a source."""
+    line = source.splitlines()[warning.lineno - 1].strip()[:80]
+    if "invalid escape" in (words := str(warning.message)):
+        words += ": write r before the quotes, or two backslashes"
+    return f"line {warning.lineno}, {line}: {words}"
 
 
 def structure(notebook):
@@ -295,16 +440,30 @@ def _output(output, run):
         problems.append(f"execution count {output['execution_count']} in cell [{run}]")
     if WIDGET_VIEW in data:
         problems.append("a stored widget view, which shows an error without its kernel")
+    if other := sorted(data.keys() - SHOWN - {WIDGET_VIEW}):
+        problems.append(f"{', '.join(other)}, which a page does not show, or nothing compares")
     texts = {"text": output["text"]} if kind == "stream" else {m: v for m, v in data.items() if _is_text(m)}
     if not (texts or data) or "" in texts.values():
         problems.append("empty")
     if data.keys() == {"text/plain"} and PLOT_REPR.search(data["text/plain"]):
         problems.append(f"the name of a plot object instead of a plot: {data['text/plain'][:80]!r}")
+    if widgets := sorted({*CLASS.findall(str(data.get("text/plain", "")))} & _widgets()):
+        problems.append(
+            f"the names of widgets, which need a kernel, instead of a picture: {', '.join(widgets)}"
+        )
     for mime, text in texts.items():
         text = text if isinstance(text, str) else json.dumps(text)
         found = ((what, re.search(pattern, text)) for pattern, what in UNSTABLE.items())
         problems += [f"{mime} holds {what}: {hit[0]!r}" for what, hit in found if hit]
     return problems
+
+
+@functools.cache
+def _widgets():
+    """The names of the classes of ipywidgets."""
+    import ipywidgets
+
+    return {name for name, value in vars(ipywidgets).items() if isinstance(value, type)}
 
 
 def _is_text(mime):

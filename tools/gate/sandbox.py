@@ -1,5 +1,4 @@
-"""Where the cells of a notebook run, under pytest and under tools/gate/notebooks.py alike: a kernel of this
-interpreter in a folder of its own, which goes with it.
+"""Where the cells of a notebook run: a kernel of this interpreter in a folder of its own, which goes with it.
 
 The kernel starts in an empty folder and imports a copy of cnnlib, so that a chapter needs no file of the
 book, as in a reader's browser, and changes none; nor can it change the copy. tools/gate/guard.py refuses the rest of
@@ -15,18 +14,21 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import rules
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from traitlets import Unicode
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 MEGABYTES = 2048  # the largest chapter takes 700, and a browser has little more to give
+LONGEST = 75  # bytes: of 103, which every system lets a socket's name have, this folder's own part takes 26
 SHOWN = 15_000_000  # characters: the gate would run out of memory over a loop that prints
 # What the user's environment passes on: what no program starts without, and two ways to play another CPU.
 PASSED = """
     COMSPEC DYLD_LIBRARY_PATH LD_LIBRARY_PATH PATH PATHEXT SYSTEMDRIVE SYSTEMROOT WINDIR
     NPY_DISABLE_CPU_FEATURES OPENBLAS_CORETYPE
 """.split()
+NUMBERS_OF_THREADS = "MKL_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS VECLIB_MAXIMUM_THREADS".split()
 HOMES = "HOME IPYTHONDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR MPLCONFIGDIR TEMP TMP TMPDIR USERPROFILE".split()
 # Python imports this before anything else; after an error here it would go on, unguarded. IPython loads it as
 # an extension before the first cell, and then no cell can import what a reader has not.
@@ -36,7 +38,7 @@ import sys
 
 def load_ipython_extension(shell):
     del sys.modules["guard"], sys.modules["sitecustomize"]
-    guard.prepare(shell, {shown})
+    guard.prepare(shell, {shown}, {importable})
 
 
 try:
@@ -80,9 +82,20 @@ def font_cache():
         return path.name, path.read_bytes()
 
 
-def environment(home, *imported):
-    """The environment variables of a kernel: no setting of the user can change an output, and no chapter can
-    tell pytest from tools/gate/notebooks.py."""
+# Readers' computers differ in these, so no output may depend on them. The first are those of the run that is stored; it is
+# compared with a run in the second; pytest, which runs what is stored once more, has the third.
+FOLDERS = "{parent}", "elsewhere/lecture", "in/another/folder"
+WIDTHS = "80", "133", "61"
+THREADS = "2", "1", "1"  # one is quicker for pytest, which runs several notebooks at a time
+ZONES = "UTC", "XYZ-13:45", "XYZ+9:30"
+PLAIN = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+LOCALES = {"LC_ALL": "C.UTF-8"}, PLAIN, PLAIN
+STORED, OTHER, PYTEST = range(3)
+
+
+def environment(home, surroundings, *imported):
+    """The environment variables of a kernel in the surroundings of this number: no setting of the user can change an
+    output."""
     import matplotlib
 
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
@@ -90,13 +103,13 @@ def environment(home, *imported):
         **dict.fromkeys(HOMES, str(home)),
         "MATPLOTLIBRC": os.path.join(matplotlib.get_data_path(), "matplotlibrc"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+        **dict.fromkeys(NUMBERS_OF_THREADS, THREADS[surroundings]),
+        **LOCALES[surroundings],
+        "COLUMNS": WIDTHS[surroundings],
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": str(surroundings),
         "PYTHONPATH": os.pathsep.join(map(str, imported)),
-        "TZ": "UTC",
-        "VECLIB_MAXIMUM_THREADS": "1",
+        "TZ": ZONES[surroundings],
     }
 
 
@@ -117,22 +130,38 @@ class ThisPython(KernelSpecManager):
         )
 
 
+def folder():
+    """The folder in which that of a kernel is made: the system's for such, or another where the name of that one is too
+    long for sockets. NotADirectoryError where there is none."""
+    tried = [tempfile.gettempdir(), "/tmp", "/var/tmp"]
+    for path in map(os.path.realpath, tried):
+        if (
+            sys.platform == "win32"
+            or len(os.fsencode(path)) <= LONGEST
+            and os.access(path, os.W_OK | os.X_OK)
+        ):
+            return path
+    raise NotADirectoryError(
+        f"the sockets of a kernel need a folder to write in with a name of at most {LONGEST} bytes: set TMPDIR to one, instead "
+        f"of {tried[0]}"
+    )
+
+
 @contextmanager
-def sandbox(notebook):
-    """A Sandbox for the notebook in the path `notebook`; its folder goes at the end."""
-    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
-        folder = Path(folder).resolve()
-        with open(folder / "stderr", "wb") as stderr:
-            yield Sandbox(folder, Path(notebook).resolve().parent.name, stderr)
+def sandbox(notebook, surroundings=STORED):
+    """A Sandbox for the notebook in the path `notebook`, in the surroundings of this number; its folder goes at the end."""
+    with tempfile.TemporaryDirectory(prefix="notebook-", dir=folder(), ignore_cleanup_errors=True) as path:
+        with open(os.path.join(path, "stderr"), "wb") as stderr:
+            yield Sandbox(Path(path), Path(notebook).resolve().parent.name, surroundings, stderr)
 
 
 class Sandbox:
     """The folder of one kernel: `manager` makes what starts it, with the keywords `start`. The kernel can write
     in its part `own` only, not on the library or on what guards it."""
 
-    def __init__(self, folder, name, stderr):
+    def __init__(self, folder, name, surroundings, stderr):
         self.folder, self.own = folder, folder / "own"
-        work, home = self.own / "work" / name, self.own / "home"
+        work, home = self.own / "work" / FOLDERS[surroundings].format(parent=name), self.own / "home"
         library, start = folder / "library", folder / "start"
         work.mkdir(parents=True)
         home.mkdir()
@@ -143,9 +172,13 @@ class Sandbox:
         shutil.copytree(ROOT / "cnnlib", library / "cnnlib", ignore=half_written)
         shutil.copy(HERE / "guard.py", start)
         places = {"tree": str(ROOT), "box": str(folder), "own": str(self.own), "start": str(start)}
-        startup = STARTUP.format(**places, megabytes=MEGABYTES, shown=SHOWN)
-        (start / "sitecustomize.py").write_text(startup, encoding="utf-8")
-        self.start = {"cwd": str(work), "env": environment(home, library, start), "stderr": stderr}
+        limits = {"megabytes": MEGABYTES, "shown": SHOWN, "importable": sorted(rules.IMPORTABLE)}
+        (start / "sitecustomize.py").write_text(STARTUP.format(**places, **limits), encoding="utf-8")
+        self.start = {
+            "cwd": str(work),
+            "env": environment(home, surroundings, library, start),
+            "stderr": stderr,
+        }
 
     def manager(self, kind):
         """A manager of the class `kind`."""
