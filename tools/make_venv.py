@@ -10,8 +10,17 @@ import subprocess
 import sys
 import sysconfig
 
-OLDEST, NEWEST = (3, 11), (3, 14)  # for these all of tools/constraints.txt has wheels; a test asks the metadata
-SYSTEMS = "linux-x86_64", "linux-aarch64", "macosx-", "win-amd64", "win-arm64"  # as sysconfig.get_platform() begins
+OLDEST, NEWEST = (
+    (3, 11),
+    (3, 14),
+)  # for these all of tools/constraints.txt has wheels; a test asks the metadata
+SYSTEMS = (
+    "linux-x86_64",
+    "linux-aarch64",
+    "macosx-",
+    "win-amd64",
+    "win-arm64",
+)  # as sysconfig.get_platform() begins
 PIP = "pip>=25"  # the one that comes with Python 3.11 takes twice the time over requirements.txt
 
 
@@ -119,9 +128,7 @@ def main(folder=".venv", here=None):
     newer = [program(folder, "python"), "-m", "pip", "install", "--quiet", PIP]
     subprocess.run(newer, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if kind_in(folder) is None:
-        return "{} does not work where it is: are there only plain characters in {}?".format(
-            folder, os.path.abspath(folder)
-        )
+        return f"{folder} does not work where it is: has {os.path.abspath(folder)} a character that a shell minds?"
     return 0
 
 

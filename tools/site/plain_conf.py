@@ -26,7 +26,10 @@ def settings(root=ROOT):
         for name in ("_config.yml", "_toc.yml"):
             shutil.copyfile(root / name, Path(folder, name))
         subprocess.run(
-            [program, "config", "sphinx", folder], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [program, "config", "sphinx", folder],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         written = runpy.run_path(str(Path(folder, "conf.py")))
     written = {name: value for name, value in written.items() if not name.startswith("__")}
