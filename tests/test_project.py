@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -120,7 +121,8 @@ REFUSED = {
     ),
     "MSYS2": ({"system": "mingw_x86_64_ucrt_gnu"}, "Windows", "is for mingw_x86_64"),
     "RISC-V": ({"system": "linux-riscv64"}, "Linux on x86_64 or aarch64", "is for linux-riscv64"),
-    "musl": ({"system": "linux-x86_64", "libc": None}, "Linux with glibc", "is for another C library"),
+    "musl": ({"system": "linux-x86_64", "libc": None}, "Linux with glibc 2.28", "is for another C library"),
+    "old glibc": ({"system": "linux-x86_64", "libc": "glibc 2.17"}, "with glibc 2.28", "is for glibc 2.17"),
     "Windows on ARM": ({"system": "win-arm64", "version": (3, 11)}, "3.12 or later", "is Python 3.11"),
 }
 
@@ -358,6 +360,15 @@ def declared():
     return [Requirement(text) for group in groups for text in group]
 
 
+@cache
+def requires(name):
+    """[Requirement] of an installed distribution; None where it is not installed."""
+    try:
+        return [Requirement(text) for text in metadata.requires(name) or []]
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def drawn_in(environment):
     """All [Requirement] that pip would meet in an environment, from what pyproject.toml declares on. What is not installed
     here, for it belongs to another system or Python, is taken to need nothing more."""
@@ -369,17 +380,10 @@ def drawn_in(environment):
             if (key := (canonicalize_name(needed.name), extra)) in seen:
                 continue
             seen.add(key)
-            try:
-                texts = metadata.requires(needed.name) or []
-            except metadata.PackageNotFoundError:
-                assert not holds_here(needed), f"{needed} is not installed"
+            if (further := requires(needed.name)) is None:
+                assert canonicalize_name(needed.name) not in pinned(), f"{needed} is not installed"
                 continue
-            todo += [text for text in map(Requirement, texts) if holds(text, environment | {"extra": extra})]
-
-
-def holds_here(needed):
-    """Whether a package belongs to this system and Python."""
-    return canonicalize_name(needed.name) in pinned()
+            todo += [text for text in further if holds(text, environment | {"extra": extra})]
 
 
 def test_requirements_install_what_pyproject_names_at_the_pinned_versions():

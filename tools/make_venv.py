@@ -21,6 +21,7 @@ SYSTEMS = (
     "win-amd64",
     "win-arm64",
 )  # as sysconfig.get_platform() begins
+GLIBC = (2, 28)  # of manylinux_2_28, which NumPy's wheels ask for
 PIP = "pip>=25"  # the one that comes with Python 3.11 takes twice the time over requirements.txt
 
 
@@ -41,6 +42,12 @@ def kind():
     }
 
 
+def modern(libc):
+    """Whether "glibc 2.36", say, is a C library that the wheels can use."""
+    name, _, version = (libc or "").partition(" ")
+    return name == "glibc" and tuple(int(part) for part in version.split(".")[:2]) >= GLIBC
+
+
 def lack(python):
     """(what is wanted, what a Python of this kind is instead), as the words of a sentence; None where it is right."""
     version, system = python["version"], python["system"]
@@ -57,8 +64,10 @@ def lack(python):
         return "a Python of 64 bits", "one of {} bits".format(python["bits"])
     if not system.startswith(SYSTEMS):
         return "Linux on x86_64 or aarch64, macOS or Windows", "for " + system
-    if system.startswith("linux") and not (python["libc"] or "").startswith("glibc"):
-        return "a Linux with glibc", "for " + (python["libc"] or "another C library")
+    if system.startswith("linux") and not modern(python["libc"]):
+        return "a Linux with glibc {}.{} or later".format(*GLIBC), "for " + (
+            python["libc"] or "another C library"
+        )
     if system == "win-arm64" and version < (3, 12):
         return "Python 3.12 or later on Windows for ARM", said
     return None
