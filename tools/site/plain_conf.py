@@ -48,6 +48,8 @@ def text(settings, root=ROOT):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("plain_conf.py wants the one folder for conf.py: python tools/site/plain_conf.py FOLDER")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "conf.py").write_text(text(settings()), encoding="utf-8")
