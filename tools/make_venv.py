@@ -13,7 +13,7 @@ import sysconfig
 OLDEST, NEWEST = (
     (3, 11),
     (3, 14),
-)  # for these all of tools/constraints.txt has wheels; a test asks the metadata
+)  # for these all of tools/constraints.txt has wheels: `wheels` in ci.yml asks
 SYSTEMS = (
     "linux-x86_64",
     "linux-aarch64",
