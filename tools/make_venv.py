@@ -10,17 +10,9 @@ import subprocess
 import sys
 import sysconfig
 
-OLDEST, NEWEST = (
-    (3, 11),
-    (3, 14),
-)  # for these all of tools/constraints.txt has wheels: `wheels` in ci.yml asks
-SYSTEMS = (
-    "linux-x86_64",
-    "linux-aarch64",
-    "macosx-",
-    "win-amd64",
-    "win-arm64",
-)  # as sysconfig.get_platform() begins
+OLDEST, NEWEST = (3, 11), (3, 14)  # all of tools/constraints.txt has wheels for these; see ci.yml
+# As sysconfig.get_platform() begins.
+SYSTEMS = "linux-x86_64", "linux-aarch64", "macosx-", "win-amd64", "win-arm64"
 GLIBC = (2, 28)  # of manylinux_2_28, which NumPy's wheels ask for
 PIP = "pip>=25"  # the one that comes with Python 3.11 takes twice the time over requirements.txt
 
