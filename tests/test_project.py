@@ -10,13 +10,17 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import make_venv
+import plain_conf
 import pytest
 import yaml
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import cnnlib
@@ -99,44 +103,204 @@ def test_readme_example_runs(tmp_path):
     assert sum(bool(line.strip()) for line in example.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("version", [(3, 8), (3, 10)])
-def test_make_venv_refuses_an_old_python_and_makes_nothing(tmp_path, version):
-    said = make_venv.main(tmp_path / "env", version)
-    assert "needs Python 3.11 or later" in said and f"Python 3.{version[1]}" in said
+# The environment.
+
+HERE = make_venv.kind()
+REFUSED = {
+    "old": ({"version": (3, 10)}, "Python 3.11 to 3.14", "is Python 3.10"),
+    "new": ({"version": (3, 15)}, "Python 3.11 to 3.14", "is Python 3.15"),
+    "newest and early": ({"version": (3, 15), "level": "beta"}, "Python 3.11 to 3.14", "is Python 3.15"),
+    "early": ({"version": (3, 14), "level": "alpha"}, "Python that is released", "is alpha Python 3.14"),
+    "PyPy": ({"name": "pypy"}, "needs CPython", "is pypy"),
+    "free-threaded": ({"free": True, "version": (3, 13)}, "global lock", "is a free-threaded Python 3.13"),
+    "32-bit Windows": ({"bits": 32, "system": "win32"}, "of 64 bits", "one of 32 bits"),
+    "32-bit programs, 64-bit Linux": (
+        {"bits": 32, "system": "linux-aarch64"},
+        "of 64 bits",
+        "one of 32 bits",
+    ),
+    "MSYS2": ({"system": "mingw_x86_64_ucrt_gnu"}, "Windows", "is for mingw_x86_64"),
+    "RISC-V": ({"system": "linux-riscv64"}, "Linux on x86_64 or aarch64", "is for linux-riscv64"),
+    "musl": ({"system": "linux-x86_64", "libc": None}, "Linux with glibc 2.28", "is for another C library"),
+    "old glibc": ({"system": "linux-x86_64", "libc": "glibc 2.17"}, "with glibc 2.28", "is for glibc 2.17"),
+    "Windows on ARM": ({"system": "win-arm64", "version": (3, 11)}, "3.12 or later", "is Python 3.11"),
+}
+
+
+@pytest.mark.parametrize("other, wanted, got", REFUSED.values(), ids=REFUSED)
+def test_make_venv_refuses_a_python_without_wheels_and_makes_nothing(tmp_path, other, wanted, got):
+    said = make_venv.main(tmp_path / "env", HERE | other)
+    assert said.startswith("This book needs ") and wanted in said and got in said and "\n" not in said
     assert not list(tmp_path.iterdir())
 
 
-def test_make_venv_completes_a_half_made_environment_and_leaves_a_whole_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("PIP_NO_INDEX", "1")  # without a newer pip, too
+PROMISED = {
+    "Linux": {"system": "linux-x86_64", "libc": "glibc 2.36"},
+    "Linux on ARM": {"system": "linux-aarch64", "libc": "glibc 2.28"},
+    "Intel Mac": {"system": "macosx-10.9-universal2", "libc": None},
+    "Mac": {"system": "macosx-14-arm64", "libc": None},
+    "Windows": {"system": "win-amd64", "libc": None},
+}
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+@pytest.mark.parametrize("system", PROMISED.values(), ids=PROMISED)
+def test_make_venv_takes_each_python_that_is_promised(system, minor):
+    assert make_venv.lack(HERE | system | {"version": (3, minor), "level": "final"}) is None
+    assert make_venv.lack(HERE | system | {"version": (3, minor), "level": "candidate"}) is None
+
+
+def test_the_documents_name_the_pythons_that_make_venv_takes():
+    (oldest, newest) = (".".join(map(str, version)) for version in (make_venv.OLDEST, make_venv.NEWEST))
+    assert f"You need Python {oldest} to {newest}" in README
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={oldest}"
+
+
+def environment(folder):
+    """An environment as quick as it can be made: pip is the one that runs the tests."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = {*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")}
+    package = Path(importlib.import_module("pip").__file__).parent
+    shutil.copytree(package, site / "pip")
+    script = folder / "bin" / "pip"
+    python = make_venv.program(folder, "python")
+    script.write_text(f"#!{python}\nfrom pip._internal.cli.main import main\nmain()\n", encoding="utf-8")
+    script.chmod(0o755)
+    return site
+
+
+def move(env, site):
+    return env.rename(env.with_name("moved"))
+
+
+def copy(env, site):
+    return shutil.copytree(env, env.with_name("copied"), symlinks=True)
+
+
+def move_but_for_pip(env, site):
+    """As where somebody has brought pip up to date after the move, which writes its script anew."""
+    moved = move(env, site)
+    script = moved / "bin" / "pip"
+    script.write_text(script.read_text(encoding="utf-8").replace(str(env), str(moved)), encoding="utf-8")
+    return moved
+
+
+def lose_the_base(env, site):
+    for name in ("python", "python3", f"python3.{sys.version_info[1]}"):
+        (env / "bin" / name).unlink(missing_ok=True)
+    (env / "bin" / "python").symlink_to(env / "gone")
+    return env
+
+
+def upgrade_the_base(env, site):
+    """As a system does that puts another Python in the place: it looks for packages in another folder."""
+    site.parent.rename(site.parent.with_name("python3.10"))
+    return env
+
+
+def lose_pip(env, site):
+    shutil.rmtree(site / "pip")
+    return env
+
+
+def lose_activate(env, site):
+    (env / "bin" / "activate").unlink()
+    return env
+
+
+def bring_from_another_machine(env, site):
+    (site / "numpy").mkdir()
+    (site / "numpy" / "__init__.py").write_text("raise ImportError('wrong ELF class')", encoding="utf-8")
+    return env
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes the environment by hand, in the way of Linux and macOS")
+@pytest.mark.parametrize(
+    "change",
+    [
+        move,
+        copy,
+        move_but_for_pip,
+        lose_the_base,
+        upgrade_the_base,
+        lose_pip,
+        lose_activate,
+        bring_from_another_machine,
+    ],
+)
+def test_make_venv_makes_an_environment_anew_that_does_not_work_where_it_is(tmp_path, monkeypatch, change):
     env = tmp_path / "env"
-    env.mkdir()
-    (env / "pyvenv.cfg").write_text("", encoding="utf-8")
-    assert make_venv.version_in(env) is None
-    assert make_venv.main(env) == 0
-    assert make_venv.version_in(env) == sys.version_info[:2]
-    made = (env / "pyvenv.cfg").stat().st_mtime_ns
-    assert make_venv.main(env) == 0
-    assert (env / "pyvenv.cfg").stat().st_mtime_ns == made
-
-
-def test_make_venv_asks_for_a_newer_pip_and_does_without(tmp_path, monkeypatch):
+    site = environment(env)
+    assert make_venv.kind_in(env) == HERE
+    env = change(env, site)
+    assert make_venv.kind_in(env) is None
     commands = []
 
-    def run(command, **_):
-        commands.append(command)
-        return subprocess.CompletedProcess(command, len(commands) - 1)  # the first succeeds, the second fails
+    def run(command, **options):
+        if command[1:3] in (["-m", "venv"], ["-m", "pip"]):
+            commands.append(command)
+            return subprocess.CompletedProcess(command, int("pip" in command))
+        return subprocess.run(command, **options)
 
-    monkeypatch.setattr(make_venv.subprocess, "run", run)
-    assert make_venv.main(tmp_path / "env") == 0
+    shim = type("subprocess", (), {"run": staticmethod(run), "PIPE": -1, "DEVNULL": -3})
+    monkeypatch.setattr(make_venv, "subprocess", shim)
+    assert "does not work where it is" in make_venv.main(env)  # for nothing was made
     (_, *made), (python, *asked) = commands
-    assert made == ["-m", "venv", tmp_path / "env"] and python == make_venv.python_in(tmp_path / "env")
+    assert made == ["-m", "venv", "--clear", env] and python == make_venv.program(env, "python")
     assert asked == ["-m", "pip", "install", "--quiet", make_venv.PIP]
 
 
-def test_make_venv_refuses_an_environment_of_an_old_python(tmp_path, monkeypatch):
-    monkeypatch.setattr(make_venv, "version_in", lambda folder: (3, 9))
+def test_make_venv_makes_an_environment_that_works_and_leaves_it(tmp_path, monkeypatch):
+    """In the place of what is left of one, in a folder whose name a shell, a shebang line or an encoding could trip over."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # without a newer pip, too
+    env = tmp_path / "a book's \u00e9dition" / "env"
+    env.mkdir(parents=True)
+    (env / "pyvenv.cfg").touch()
+    (env / "left").touch()
+    assert make_venv.main(env) == 0
+    assert make_venv.kind_in(env) == HERE and not (env / "left").exists()
+    made = (env / "pyvenv.cfg").stat().st_mtime_ns
+    monkeypatch.chdir(env.parent)
+    assert make_venv.main("env") == 0
+    if os.name != "nt":  # where not everybody may make a link
+        (tmp_path / "link").symlink_to(env.parent)
+        assert make_venv.main(tmp_path / "link" / "env") == 0
+    assert (env / "pyvenv.cfg").stat().st_mtime_ns == made
+
+
+def test_make_venv_deletes_nothing_that_is_no_environment(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(make_venv, "kind_in", lambda folder: HERE if len(commands) > 1 else None)
+    monkeypatch.setattr(
+        make_venv.subprocess,
+        "run",
+        lambda command, **_: commands.append(command) or subprocess.CompletedProcess(command, 0),
+    )
+    (tmp_path / "diary").touch()
+    assert make_venv.main(tmp_path) == 0
+    assert commands[0] == [sys.executable, "-m", "venv", tmp_path]
+
+
+def test_make_venv_says_what_is_in_the_way(tmp_path):
+    env = tmp_path / "env"
+    env.touch()
+    assert "env is in the way, and no folder: delete it" in make_venv.main(env)
+    assert env.is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not everybody may make a link there")
+def test_make_venv_says_that_a_link_leads_nowhere(tmp_path):
+    env = tmp_path / "env"
+    env.symlink_to(tmp_path / "gone")
+    assert "env is in the way, and no folder: delete it" in make_venv.main(env)
+    assert os.path.lexists(env)
+
+
+def test_make_venv_refuses_an_environment_of_a_python_without_wheels(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_venv, "kind_in", lambda folder: HERE | {"version": (3, 9)})
     said = make_venv.main(tmp_path / "env")
-    assert "has 3.9: delete" in said and not list(tmp_path.iterdir())
+    assert "has Python 3.9: delete" in said and not list(tmp_path.iterdir())
 
 
 def test_make_venv_runs_on_any_python_that_could_be_there():
@@ -145,67 +309,136 @@ def test_make_venv_runs_on_any_python_that_could_be_there():
 
 # The pins.
 
+CONSTRAINTS = (ROOT / "tools" / "constraints.txt").read_text(encoding="utf-8")
+MACHINES = [
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
+    {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "aarch64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "x86_64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
+    {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
+]
+PYTHONS = ["3.11.0", "3.11.2", "3.11.9", "3.12.0", "3.13.5", "3.14.0"]
+PROMISES = [
+    default_environment()
+    | machine
+    | {"python_version": full.rpartition(".")[0], "python_full_version": full, "implementation_version": full}
+    for machine in MACHINES
+    for full in PYTHONS
+]
 
-def pins(name):
-    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith(("#", "-c ", "-e "))]
+
+def said(environment):
+    return " ".join(environment[key] for key in ("sys_platform", "platform_machine", "python_full_version"))
 
 
-def pinned():
-    exact = [line.split("==") for line in pins("tools/constraints.txt")]
-    return {canonicalize_name(name): version for name, version in exact}
+def pins():
+    """The requirements of tools/constraints.txt, each with its marker."""
+    lines = [
+        line.partition("  # ")[0].strip() for line in CONSTRAINTS.splitlines() if not line.startswith("#")
+    ]
+    return [Requirement(line) for line in lines]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "tools/constraints.txt"])
-def test_every_requirement_is_pinned_exactly_and_once(name):
-    lines = pins(name)
-    assert lines and all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines)
-    names = [canonicalize_name(line.split("==")[0]) for line in lines]
-    assert len(set(names)) == len(names)
+def holds(requirement, environment):
+    return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
-def test_requirements_and_constraints_agree():
-    for line in pins("requirements.txt"):
-        name, version = line.split("==")
-        assert pinned()[canonicalize_name(name)] == version
+def pinned(environment=None):
+    """{name: version} of the pins that hold in an environment, this one or another."""
+    environment = environment or default_environment()
+    chosen = [(canonicalize_name(pin.name), pin) for pin in pins() if holds(pin, environment)]
+    assert len(dict(chosen)) == len(chosen), f"two pins of one name: {said(environment)}"
+    return {name: next(iter(pin.specifier)).version for name, pin in chosen}
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def declared():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [
-        Requirement(text)
-        for group in [project["dependencies"], *project["optional-dependencies"].values()]
-        for text in group
-    ]
+    groups = [project()["dependencies"], *project()["optional-dependencies"].values()]
+    return [Requirement(text) for group in groups for text in group]
 
 
-def test_what_pyproject_names_is_what_requirements_pin():
-    for requirement in declared():
-        assert pinned()[canonicalize_name(requirement.name)] in requirement.specifier
-    names = {canonicalize_name(requirement.name) for requirement in declared()}
-    assert {canonicalize_name(line.split("==")[0]) for line in pins("requirements.txt")} <= names
+@cache
+def requires(name):
+    """[Requirement] of an installed distribution; None where it is not installed."""
+    try:
+        return [Requirement(text) for text in metadata.requires(name) or []]
+    except metadata.PackageNotFoundError:
+        return None
 
 
-def test_constraints_pin_everything_that_is_drawn_in():
-    """For this system and Python; the others are listed by hand in the file."""
-    todo, seen = [canonicalize_name(requirement.name) for requirement in declared()], set()
+def drawn_in(environment):
+    """All [Requirement] that pip would meet in an environment, from what pyproject.toml declares on. What is not installed
+    here, for it belongs to another system or Python, is taken to need nothing more."""
+    todo, seen = declared(), set()
     while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for text in metadata.requires(name) or []:
-            needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                todo.append(canonicalize_name(needed.name))
-    assert seen <= pinned().keys()
+        needed = todo.pop()
+        yield needed
+        for extra in {"", *needed.extras}:
+            if (key := (canonicalize_name(needed.name), extra)) in seen:
+                continue
+            seen.add(key)
+            if (further := requires(needed.name)) is None:
+                assert canonicalize_name(needed.name) not in pinned(), f"{needed} is not installed"
+                continue
+            todo += [text for text in further if holds(text, environment | {"extra": extra})]
+
+
+def test_requirements_install_what_pyproject_names_at_the_pinned_versions():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] != "#"]
+    assert lines == ["-c tools/constraints.txt", f"-e .[{','.join(project()['optional-dependencies'])}]"]
+
+
+def test_every_pin_is_one_exact_version():
+    for pin in pins():
+        (version,) = pin.specifier
+        assert version.operator == "==" and "*" not in version.version and not pin.extras and not pin.url
+    assert len(pins()) > 100
+
+
+def test_the_pins_were_made_by_the_command_in_contributing():
+    """And hold nothing of the machine on which they were: no address, no path, no option of an index."""
+    first, command, *rest = CONSTRAINTS.splitlines()
+    assert "uv" in first and command.startswith("#    uv pip compile --universal --python-version 3.11 ")
+    assert (
+        command.removeprefix("#    ") in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    )
+    assert all(re.match(r"[a-z0-9.-]+==[a-z0-9.]+ ", line) for line in rest)
+    assert not re.search(r"://|--(?!universal)\w+index|@ |file:", CONSTRAINTS)
+
+
+@pytest.mark.parametrize("environment", PROMISES, ids=said)
+def test_the_pins_are_all_that_is_drawn_in_and_no_more(environment):
+    """On each system and Python that is promised, by the metadata of what is installed here."""
+    pinned_there, met = pinned(environment), {}
+    for needed in drawn_in(environment):
+        met.setdefault(canonicalize_name(needed.name), []).append(needed)
+    assert met.keys() == pinned_there.keys(), "make the pins again: CONTRIBUTING.md, Change a version"
+    for name, version in pinned_there.items():
+        wrong = [str(n) for n in met[name] if not n.specifier.contains(version, prereleases=True)]
+        assert not wrong, f"{name}=={version}, but wanted: {wrong}"
 
 
 def test_the_environment_is_the_pinned_one():
     """If this fails, run the README's line again: outputs are compared with those of the pinned versions."""
     installed = {canonicalize_name(d.name): d.version for d in metadata.distributions()}
-    wrong = {n: (v, installed[n]) for n, v in pinned().items() if n in installed and installed[n] != v}
-    assert wrong == {}
+    assert {name: installed.get(name) for name in pinned()} == pinned()
+
+
+def test_what_is_installed_takes_the_oldest_python():
+    wanted = {d.name: d.metadata.get("Requires-Python") for d in metadata.distributions()}
+    oldest = "{}.{}.0".format(*make_venv.OLDEST)
+    assert {n: w for n, w in wanted.items() if w and not SpecifierSet(w).contains(oldest)} == {}
+
+
+def test_pyproject_names_each_extension_of_sphinx():
+    """So that without Jupyter Book they are installed all the same."""
+    named = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]
+    modules = {*plain_conf.settings()["extensions"]} - named["local_extensions"].keys()
+    book = {canonicalize_name(Requirement(t).name) for t in project()["optional-dependencies"]["book"]}
+    assert "myst_nb" in modules and {canonicalize_name(module) for module in modules} <= book
 
 
 # The code.
@@ -363,24 +596,68 @@ def test_text_files_are_clean(name):
     assert not re.search(r"(?<![\w.])/(?:builds|root|tmp|work)/\w", text), "a path of one machine"
 
 
-def test_the_workflows_are_yaml_and_run_the_readme():
-    jobs = {}
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        jobs[path.stem] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
-    assert jobs.keys() == {"ci", "pages", "weekly"}
-    matrix = jobs["ci"]["test"]["strategy"]["matrix"]
-    assert matrix["python"] == ["3.11", "3.12", "3.13"] and len(matrix["os"]) == 3
-    runs = {
-        stem: [s.get("run", "") for job in named.values() for s in job["steps"]]
-        for stem, named in jobs.items()
-    }
-    assert any(".ci/run" in run for run in runs["ci"]) and any(".ci/run" in run for run in runs["pages"])
-    skipped = [
-        name
-        for run in runs["weekly"]
-        for name in re.findall(r"--deselect tests/test_project\.py::(\w+)", run)
+WORKFLOWS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / ".github").rglob("*.yml")}
+JOBS = {stem: yaml.safe_load(text)["jobs"] for stem, text in WORKFLOWS.items()}
+
+
+def runs(*jobs):
+    """All that jobs run in a shell."""
+    return "\n".join(step.get("run", "") for job in jobs for step in job["steps"])
+
+
+def test_the_workflows_run_the_readme_on_every_python_and_system_that_is_promised():
+    assert JOBS.keys() == {"ci", "pages", "weekly"}
+    promised = [f"3.{minor}" for minor in range(make_venv.OLDEST[1], make_venv.NEWEST[1] + 1)]
+    matrix = JOBS["ci"]["test"]["strategy"]["matrix"]
+    assert matrix["python"] == promised
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    intel = JOBS["ci"]["intel-mac"]
+    assert intel["runs-on"] == "macos-15-intel"
+    assert intel["strategy"]["matrix"]["python"] == [promised[0], promised[-1]]
+    assert JOBS["ci"]["debian"]["container"]["image"] == "debian:12"
+    assert "setup-python" not in str(JOBS["ci"]["debian"]), "its own Python"
+    for job in (JOBS["ci"]["test"], JOBS["ci"]["debian"], JOBS["ci"]["book"], intel, JOBS["pages"]["deploy"]):
+        assert ".ci/run" in runs(job)
+    asked = runs(JOBS["ci"]["wheels"])
+    assert all(f" {version}.0" in asked for version in promised) and "x86_64-apple-darwin" in asked
+
+
+def test_the_workflows_pin_actions_by_commit():
+    used = [line for text in WORKFLOWS.values() for line in text.splitlines() if "uses:" in line]
+    assert len(used) == sum(
+        "uses" in step for jobs in JOBS.values() for j in jobs.values() for step in j["steps"]
+    )
+    for line in used:
+        assert re.fullmatch(r" +(- )?uses: [\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    commits = {}
+    for line in used:
+        action, commit, version = re.search(r"(\S+)@(\w+) # (\S+)", line).groups()
+        assert commits.setdefault((action, version), commit) == commit
+
+
+def test_the_workflows_keep_the_book_of_a_pull_request():
+    book = JOBS["ci"]["book"]
+    (kept,) = [step for step in book["steps"] if "/upload-artifact@" in step.get("uses", "")]
+    assert "pull_request" in book["if"] and kept["with"]["path"] == "_build/html"
+    assert "commands | head -n 1" in runs(book), "the README's first command, which builds it"
+
+
+def test_weekly_tries_the_newest_of_everything_but_what_asks_for_the_pins():
+    newest = runs(JOBS["weekly"]["newest"])
+    pins = [
+        test_the_environment_is_the_pinned_one,
+        test_the_pins_are_all_that_is_drawn_in_and_no_more,
+        test_what_is_installed_takes_the_oldest_python,
     ]
-    assert skipped == [test_the_environment_is_the_pinned_one.__name__]
+    assert re.findall(r"--deselect tests/test_project\.py::(\w+)", newest) == [test.__name__ for test in pins]
+
+
+def test_contributing_has_what_weekly_builds_without_jupyter_book():
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    ran = runs(JOBS["weekly"]["newest-without-jupyter-book"])
+    for line in re.search(r"plain_conf.*?```", contributing, re.DOTALL)[0].splitlines()[:-1]:
+        assert line in ran
+    assert "constraints" not in ran and "requirements" not in ran
 
 
 def test_the_version_is_the_same_everywhere():

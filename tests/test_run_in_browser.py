@@ -6,13 +6,17 @@ import os
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import book_extension
 import run_in_browser
 import rules
 import built_pages
+import plain_conf
 import pytest
 from building import ROOT, jupyter_book
+from sphinx.config import Config
 from sphinx.errors import ConfigError, ExtensionError
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_book import small_book
@@ -94,6 +98,61 @@ def test_a_page_says_where_a_chapter_cannot_run_and_asks_nobody_before(site):
     assert script.count("fetch(") == 1 and script.index('addEventListener("click"') < script.index("fetch(")
     for said in ("A chapter can run only where the book comes from a web server", "cannot be downloaded"):
         assert said in script
+
+
+# Without Jupyter Book.
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_the_extensions_take_paths_of_either_kind(tmp_path, kind):
+    """Sphinx 7 gives strings or what is both, Sphinx 10 will give paths that are no strings."""
+    out = tmp_path / "out"
+    (out / "_static").mkdir(parents=True)
+    (tmp_path / "read").mkdir()
+    pages = ["book/chapter", "book/page"]
+    notebook, text = tmp_path / "book" / "chapter.ipynb", tmp_path / "book" / "page.md"
+    for path in (notebook, text, tmp_path / "cnnlib" / "a.py", tmp_path / "read" / "environment.pickle"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    app = SimpleNamespace(
+        srcdir=kind(tmp_path),
+        outdir=kind(out),
+        doctreedir=kind(tmp_path / "read"),
+        env=SimpleNamespace(
+            all_docs=pages, doc2path=lambda page: kind(notebook if page == pages[0] else text)
+        ),
+        builder=SimpleNamespace(format="html"),
+        config=SimpleNamespace(book_lite=True, html_static_path=[]),
+        _warncount=1,
+    )
+    contexts = [{"body": "<h1></h1>", "pathto": lambda file, _: file} for _ in pages]
+    for page, context in zip(pages, contexts):
+        run_in_browser.add_links(app, page, "page.html", context, doctree=...)
+        book_extension.lighten(app, page, "page.html", context, doctree=...)
+    assert ["run-chapter" in context["body"] for context in contexts] == [True, False]
+    app.config.book_lite = False
+    run_in_browser.add_files(app, None)
+    with zipfile.ZipFile(out / ZIP) as archive:
+        inside = {name.removeprefix(f"{run_in_browser.NAME}/") for name in archive.namelist()}
+    assert inside == {"book/chapter.ipynb", "book/page.md", "cnnlib/a.py"}
+    book_extension.add_mathjax(app, app.config)
+    assert [Path(path).name for path in app.config.html_static_path] == ["tex-svg-full.js"]
+    book_extension.drop_unused(app, None)
+    book_extension.fail_on_warnings(app, None)
+    assert not (tmp_path / "read" / "environment.pickle").exists()
+
+
+def test_the_settings_without_jupyter_book_are_the_book_s_own(tmp_path):
+    """And complete where conf.py is not in the folder of the book."""
+    settings = plain_conf.settings()
+    (tmp_path / "conf.py").write_text(plain_conf.text(settings), encoding="utf-8")
+    read = Config.read(tmp_path)
+    assert read.nitpicky and settings["html_title"] == "Backpropagation, Executed"
+    assert not {"jupyter_book", "sphinx_comments"} & set(read.extensions)
+    assert {"book_extension", "run_in_browser", "myst_nb", "sphinx_external_toc"} <= set(read.extensions)
+    folders = [*settings["html_static_path"], *read.templates_path]
+    assert folders == [str(ROOT / "book" / name) for name in ("_static", "_templates")]
+    assert Path(settings["html_favicon"]).is_file()
 
 
 # JupyterLite.

@@ -65,7 +65,7 @@ def wanted():
 def add_links(app, pagename, templatename, context, doctree):
     """Put the links under the title of a page that was a notebook. Its file is JupyterLite's: a second copy of all
     notebooks would be a third of the book. Without JupyterLite the zip is left."""
-    if doctree is None or not app.env.doc2path(pagename).endswith(".ipynb"):
+    if doctree is None or Path(app.env.doc2path(pagename)).suffix != ".ipynb":
         return
 
     def address(file):
