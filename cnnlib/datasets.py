@@ -22,25 +22,18 @@ MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-# Of each file, in the order of mnist's arrays: sha256 of the mirrors' .gz, and of what is in it.
-MNIST_FILES = {
-    "train-images-idx3-ubyte": (
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    "train-labels-idx1-ubyte": (
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    "t10k-images-idx3-ubyte": (
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    "t10k-labels-idx1-ubyte": (
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-}
+# As sha256sum prints them, in the order of mnist's arrays: of each mirrors' .gz and of what is in it.
+MNIST_SUMS = """
+440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609  train-images-idx3-ubyte.gz
+ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db  train-images-idx3-ubyte
+3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c  train-labels-idx1-ubyte.gz
+65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5  train-labels-idx1-ubyte
+8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6  t10k-images-idx3-ubyte.gz
+0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7  t10k-images-idx3-ubyte
+f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6  t10k-labels-idx1-ubyte.gz
+ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2  t10k-labels-idx1-ubyte
+""".split()
+MNIST_FILES = dict(zip(MNIST_SUMS[3::4], zip(MNIST_SUMS[::4], MNIST_SUMS[2::4])))  # {name: (sum, sum)}
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_HASH = "md5:c32a1d4ab5d03f1284b67883e8d87530"  # the one its authors publish
 CIFAR10_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
@@ -81,25 +74,26 @@ def mnist(folder=None):
     Returns x_train (1, 28, 28, 60000), t_train (60000,), x_test (1, 28, 28, 10000), t_test (10000,).
     Reads `folder`, or the one in CNNLIB_MNIST_DIR: whole files of any number of digits; never writes there.
     With neither it reads your cache: pooch downloads what is missing, and every sha256 is verified.
+    A file may be plain or gzip whatever its name, have a dot for a dash in it (train-images.idx3-ubyte), and lie
+    up to two folders deeper (MNIST/raw), as archives unpack it. ``~`` is your home.
 
-    FileNotFoundError: a file is missing and cannot be downloaded. ValueError: one is damaged or foreign.
+    FileNotFoundError: a file is missing and cannot be downloaded, or the cache cannot be written. ValueError: a
+    file is damaged or foreign.
     ModuleNotFoundError: no folder is named and pooch is not installed.
     """
     named = _named(folder, "CNNLIB_MNIST_DIR")
     home = named or _cache() / "mnist"
     advice = (
-        f"Put {', '.join(MNIST_FILES)}, plain or .gz, into {home}, or name a folder that has them: "
+        f"Put {', '.join(MNIST_FILES)}, plain or gzip, into {home}, or name a folder that has them: "
         "mnist(folder), or the environment variable CNNLIB_MNIST_DIR."
     )
-    arrays = []
+    found, arrays = _find(home, MNIST_FILES), []
     for name, (sha256_gz, sha256) in MNIST_FILES.items():
-        plain, packed = home / name, home / f"{name}.gz"
-        path = plain if plain.is_file() else packed
-        if named and not path.is_file():
-            raise FileNotFoundError(f"{home} has neither {plain.name} nor {packed.name}. {advice}")
-        if not path.is_file():
-            _download([mirror + path.name for mirror in MNIST_MIRRORS], f"sha256:{sha256_gz}", home, advice)
-        data = _read(path)
+        if named and name not in found:
+            raise FileNotFoundError(f"{home} has neither {name} nor {name}.gz: {_held(home)}. {advice}")
+        urls = [f"{mirror}{name}.gz" for mirror in MNIST_MIRRORS]
+        path = found.get(name) or _download(urls, f"sha256:{sha256_gz}", home, advice)
+        data = _read(path, b"\0\0\x08")
         if not named and (came := hashlib.sha256(data).hexdigest()) != sha256:
             raise ValueError(f"{path}: content with sha256 {came} came, wanted {sha256}. Delete the file.")
         arrays.append(_parse_idx(path, data, labels="labels" in name))
@@ -113,27 +107,30 @@ def cifar10(folder=None):
     """All of CIFAR-10 (Z17), from the six files of its binary version; `CIFAR10_CLASSES` names the labels.
 
     Returns x_train (3, 32, 32, 50000), t_train (50000,), x_test (3, 32, 32, 10000), t_test (10000,): 1.5 GB.
-    Reads `folder`, or the one in CNNLIB_CIFAR10_DIR: the .bin files, or cifar-10-batches-bin with them in it,
-    or cifar-10-binary.tar.gz; batches of any size; never writes there. With neither it reads the archive in
-    your cache: pooch downloads it where it is missing, and its checksum is verified. Errors: as `mnist`.
+    Reads `folder`, or the one in CNNLIB_CIFAR10_DIR: the .bin files, up to two folders deeper, or
+    cifar-10-binary.tar.gz, which `folder` may also name itself; batches of any size; never writes there. With
+    neither it reads the archive in your cache: pooch downloads it where it is missing, and its checksum is
+    verified. Errors: as `mnist`.
     """
     named = _named(folder, "CNNLIB_CIFAR10_DIR")
     home = named or _cache() / "cifar10"
-    archive = home / CIFAR10_URL.rpartition("/")[2]
+    packed = CIFAR10_URL.rpartition("/")[2]
     advice = (
-        f"Put {archive.name} into {home}, or name a folder with it or its files {', '.join(CIFAR10_FILES)}: "
+        f"Put {packed} into {home}, or name a folder with it or with what it holds, {', '.join(CIFAR10_FILES)}: "
         "cifar10(folder), or the environment variable CNNLIB_CIFAR10_DIR."
     )
-    if not named:
-        _download([CIFAR10_URL], CIFAR10_HASH, home, advice)
-    folders = (home, home / "cifar-10-batches-bin") if named else ()  # unpacked files have no known checksum
-    source = next((place for place in folders if (place / CIFAR10_FILES[0]).is_file()), archive)
-    if source == archive and not archive.is_file():
-        raise FileNotFoundError(f"{home} has neither {archive.name} nor {CIFAR10_FILES[0]}. {advice}")
-    contents = _unpack(archive) if source == archive else _read_all(source)
-    if missing := [name for name in CIFAR10_FILES if name not in contents]:
-        raise FileNotFoundError(f"{source} lacks {', '.join(missing)}. {advice}")
-    *train, test = (_parse_cifar10(source / name, contents[name]) for name in CIFAR10_FILES)
+    found = _find(home, (*CIFAR10_FILES, packed)) if named else {}  # unpacked files have no known checksum
+    archive = found.pop(packed, None) if named else _download([CIFAR10_URL], CIFAR10_HASH, home, advice)
+    if not (found or archive):
+        raise FileNotFoundError(
+            f"{home} has neither {packed} nor {CIFAR10_FILES[0]}: {_held(home)}. {advice}"
+        )
+    batches = {name: (path, _read(path)) for name, path in found.items()}
+    if archive and len(batches) < len(CIFAR10_FILES):
+        batches = _unpack(archive)
+    if missing := [name for name in CIFAR10_FILES if name not in batches]:
+        raise FileNotFoundError(f"{archive or home} lacks {', '.join(missing)}. {advice}")
+    *train, test = (_parse_cifar10(*batches[name]) for name in CIFAR10_FILES)
     return _floats(*map(np.concatenate, zip(*train)), *test)
 
 
@@ -174,7 +171,7 @@ def _hue(turn):
 def _named(folder, variable):
     if folder is None:
         folder = os.environ.get(variable) or None
-    return None if folder is None else Path(folder).expanduser()
+    return None if folder is None else Path(os.path.expanduser(os.fsdecode(folder)))
 
 
 def _cache():
@@ -187,23 +184,51 @@ def _cache():
 
 
 def _download(urls, known_hash, folder, advice):
-    """Get the file that all the urls name into folder, from the first to have it, unless it is there."""
+    """The path of the file that all the urls name, put into folder from the first to have it, unless it is there."""
     import pooch
 
     problems = {}
     for url in urls:
         try:
-            return pooch.retrieve(url, known_hash, fname=url.rpartition("/")[2], path=folder)
+            return Path(pooch.retrieve(url, known_hash, fname=url.rpartition("/")[2], path=folder))
         except (OSError, ValueError) as problem:  # all of requests' errors; a wrong checksum
             problems[url] = problem
+            if isinstance(problem, PermissionError) or getattr(problem, "errno", None):  # requests' have none
+                message = f"{folder} cannot be written: {type(problem).__name__}: {problem}. {advice}"
+                raise FileNotFoundError(message) from problem
     tried = "; ".join(f"{url}: {type(problem).__name__}" for url, problem in problems.items())
     message = f"nothing could be downloaded, perhaps because there is no network ({tried}). {advice}"
     raise FileNotFoundError(message) from problems[urls[-1]]
 
 
-def _read(path):
+def _find(home, names):
+    """{name: path} of the files that have these names: in capitals or not, with dots or dashes, with .gz or without.
+
+    Home may be one itself, or hold it, itself or up to two folders deeper; the first in this order is taken.
+    """
+
+    def plain(name):
+        return name.lower().removesuffix(".gz").replace(".", "-")
+
+    wanted, found = {plain(name): name for name in names}, {}
+    for paths in ([home], home.glob("*"), home.glob("*/*"), home.glob("*/*/*")):
+        for path in sorted(path for path in paths if plain(path.name) in wanted and path.is_file()):
+            found.setdefault(wanted[plain(path.name)], path)
+    return found
+
+
+def _held(folder):
+    """What is in a folder, in words, or why nobody can say."""
+    try:
+        return f"it holds {', '.join(sorted(os.listdir(folder))[:9]) or 'nothing'}"
+    except OSError as problem:
+        return problem.strerror
+
+
+def _read(path, start=b""):
+    """What a file holds, unpacked where it is gzip, whatever its name. What is not begins with `start`."""
     data = path.read_bytes()
-    if path.suffix != ".gz":
+    if not data.startswith(b"\x1f\x8b") and (path.suffix.lower() != ".gz" or data.startswith(start)):
         return data
     try:
         return gzip.decompress(data)
@@ -211,17 +236,13 @@ def _read(path):
         raise ValueError(f"{path}: wanted a whole gzip file: {problem}") from problem
 
 
-def _read_all(folder):
-    return {name: (folder / name).read_bytes() for name in CIFAR10_FILES if (folder / name).is_file()}
-
-
 def _unpack(path):
-    """What `_read_all` gives, from a tar.gz archive; all of it in memory, no member becomes a file."""
-    wanted = {f"cifar-10-batches-bin/{name}": name for name in CIFAR10_FILES}
+    """{name: (path, content)} of CIFAR10_FILES in a tar archive, in whatever folder; no member becomes a file."""
     try:
         with tarfile.open(fileobj=io.BytesIO(_read(path)), mode="r:") as archive:
-            members = (member for member in archive if member.isfile() and member.name in wanted)
-            return {wanted[member.name]: archive.extractfile(member).read() for member in members}
+            files = [(member.name.rpartition("/")[2], member) for member in archive if member.isfile()]
+            batches = ((name, member) for name, member in files if name in CIFAR10_FILES)
+            return {name: (path / name, archive.extractfile(member).read()) for name, member in batches}
     except tarfile.TarError as problem:
         raise ValueError(f"{path}: wanted a whole tar archive: {problem}") from problem
 

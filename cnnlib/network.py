@@ -1,8 +1,10 @@
 """A network: layers one after the other."""
 
+import errno
 import os
+import shutil
 from itertools import dropwhile
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -75,27 +77,36 @@ class Sequential:
         return self
 
     def save(self, path):
-        """Write all parameters to exactly ``path`` (NumPy's .npz format, whatever the name).
+        """Write all parameters to exactly ``path`` (NumPy's .npz format, whatever the name; ``~`` is your home).
 
-        It is written beside and renamed: a save that is interrupted leaves an older file as it was.
+        They are written beside it and renamed: a save that is interrupted leaves an older file as it was. A link
+        stays, and the file that it leads to is written; an older file's mode stays too. OSError, which names
+        ``path``, where it cannot be written.
         """
-        path = Path(path)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        path = os.path.expanduser(os.fsdecode(path))
+        target = os.path.realpath(path)
         try:
-            with open(beside, "wb") as file:
-                np.savez(file, **{name: layer.params[key] for name, layer, key in self.named()})
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+            with TemporaryDirectory(prefix=".", dir=os.path.dirname(target)) as folder:
+                with open(beside := os.path.join(folder, "partial"), "wb") as file:
+                    np.savez(file, **{name: layer.params[key] for name, layer, key in self.named()})
+                    file.flush()
+                    os.fsync(file.fileno())
+                if os.path.isfile(target):
+                    open(target, "r+b").close()  # what may not be written may not be replaced either
+                    shutil.copymode(target, beside)
+                elif os.path.lexists(target):
+                    raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
+                os.replace(beside, target)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) if error.errno else error from None
 
     def load(self, path):
-        """Read parameters that ``save`` wrote into this network, keeping its dtypes; returns self.
+        """Read parameters that ``save`` wrote to ``path`` into this network, keeping its dtypes; returns self.
 
         The whole file is read and compared with the network first: a torn or foreign file raises ValueError,
         and nothing has changed.
         """
+        path = os.path.expanduser(os.fsdecode(path))
         values = read_npz(path)
         wanted = {name: layer.params[key].shape for name, layer, key in self.named()}
         got = {name: value.shape for name, value in values.items()}

@@ -11,6 +11,20 @@ import rules
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def copy_from_checkout(name, root):
+    """A copy of a file or folder of the checkout, less compiled Python, in another root: it may be changed, even where
+    the checkout may not."""
+    source, target = ROOT / name, root / name
+    if source.is_file():
+        shutil.copyfile(source, target)
+        return
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
+    for path in (target, *target.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+
+
 def jupyter_book(*arguments, lite=False):
     """(exit status, everything printed) of the program that a reader types, with JupyterLite or without."""
     program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))

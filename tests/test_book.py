@@ -8,7 +8,7 @@ import rules
 import nbformat.v4 as v4
 import built_pages
 import pytest
-from building import ROOT, jupyter_book
+from building import ROOT, copy_from_checkout, jupyter_book
 from nbformat import from_dict
 from sphinx_external_toc.parsing import parse_toc_yaml
 
@@ -122,10 +122,8 @@ OUTPUTS = [
 
 def small_book(folder):
     """A book of two notebooks in `folder`, with the configuration of the real one."""
-    shutil.copy(ROOT / "_config.yml", folder)
-    shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_static", "_templates"):
-        shutil.copytree(ROOT / "book" / name, folder / "book" / name)
+    for name in ("_config.yml", "tools", "book/_static", "book/_templates"):
+        copy_from_checkout(name, folder)
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nchapters:\n- file: book/part\n", encoding="utf-8"
     )

@@ -3,6 +3,7 @@
 No test here reaches the network: downloads come from a server on this machine, or from a socket that refuses.
 """
 
+import errno
 import functools
 import gzip
 import hashlib
@@ -307,6 +308,58 @@ def test_mnist_folder_from_argument_environment_and_home(tmp_path, small_mnist, 
     same(datasets.mnist("~/m"), wanted)
 
 
+def packed(name, content):
+    """A gzip file, whatever its name."""
+    return name, gzip.compress(content)
+
+
+AS_THEY_COME = {
+    "dotted": lambda name, content: (name.replace("-idx", ".idx"), content),
+    "dotted gz": lambda name, content: packed(f"{name.replace('-idx', '.idx')}.gz", content),
+    "gzip without .gz": packed,
+    "dotted gzip without .gz": lambda name, content: packed(name.replace("-idx", ".idx"), content),
+    "plain with .gz": lambda name, content: (f"{name}.gz", content),
+    "capitals": lambda name, content: packed(f"{name.upper()}.GZ", content),
+    "MNIST/raw": lambda name, content: (f"MNIST/raw/{name}", content),
+    "each in a folder of its own": lambda name, content: (f"{name}/{name.replace('-idx', '.idx')}", content),
+}
+
+
+@pytest.mark.parametrize("rename", AS_THEY_COME.values(), ids=AS_THEY_COME)
+def test_mnist_reads_its_files_as_archives_and_browsers_leave_them(tmp_path, small_mnist, rename):
+    wanted = datasets.mnist(write(tmp_path / "wanted", small_mnist))
+    for name, content in small_mnist.items():
+        path, data = rename(name, content)
+        write((tmp_path / "m" / path).parent, {Path(path).name: data})
+    same(datasets.mnist(tmp_path / "m"), wanted)
+    same(datasets.mnist(os.fsencode(tmp_path / "m")), wanted)
+
+
+def test_the_higher_file_is_taken_and_the_plain_one_before_the_packed(tmp_path, small_mnist):
+    folder = write(tmp_path / "m", small_mnist)
+    wanted = datasets.mnist(folder)
+    write(folder / "a", dict.fromkeys(MNIST_NAMES, b"older"))
+    write(folder, dict.fromkeys([f"{name}.gz" for name in MNIST_NAMES], b"older"))
+    same(datasets.mnist(folder), wanted)
+
+
+@pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
+def test_error_says_what_came_instead(tmp_path, load):
+    for files, said in (([], "it holds nothing"), (["notes.txt", "cifar-10-python.tar.gz"], "notes.txt")):
+        write(tmp_path / "m", dict.fromkeys(files, b""))
+        with pytest.raises(FileNotFoundError, match=f"{tmp_path / 'm'} has neither .*{said}"):
+            load(tmp_path / "m")
+    with pytest.raises(FileNotFoundError, match="has neither .*Not a directory|has neither .*directory"):
+        load(tmp_path / "m" / "notes.txt")
+    with pytest.raises(FileNotFoundError, match="has neither .*: No such file|has neither .*cannot find"):
+        load(tmp_path / "missing")
+
+
+def test_the_name_of_nobodys_home_is_a_folder_that_is_missing():
+    with pytest.raises(FileNotFoundError, match="has neither"):
+        datasets.mnist("~nobody-of-this-name/m")
+
+
 @pytest.mark.parametrize("by", ["argument", "environment"])
 @pytest.mark.parametrize("missing", MNIST_NAMES)
 def test_named_mnist_folder_is_only_read(tmp_path, small_mnist, cache, serve, monkeypatch, by, missing):
@@ -404,6 +457,15 @@ def test_damaged_gzip_file_is_named(tmp_path, small_mnist, case):
     assert str(raised.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("case", ["truncated", "without its checksum", "one bit", "deflate"])
+def test_damaged_gzip_file_is_named_whatever_its_name(tmp_path, small_mnist, case):
+    small_mnist[MNIST_NAMES[2]] = DAMAGED_GZIP[case](gzip.compress(small_mnist[MNIST_NAMES[2]]))
+    folder = write(tmp_path / "m", small_mnist)
+    with pytest.raises(ValueError, match="wanted a whole gzip file") as raised:
+        datasets.mnist(folder)
+    assert str(raised.value).startswith(f"{folder / MNIST_NAMES[2]}: ")
+
+
 # ---- MNIST in the cache -------------------------------------------------------------------------
 
 
@@ -496,6 +558,43 @@ def test_mnist_without_network_names_the_folder_to_fill(cache, monkeypatch, vari
     assert snapshot(cache) == []
 
 
+DISK = {
+    "full": OSError(errno.ENOSPC, "No space left on device"),
+    "read-only": OSError(errno.EROFS, "Read-only file system", "tmp"),
+    "another's": PermissionError("Permission denied | pooch could not create its folder"),  # as pooch says it
+}
+
+
+@pytest.mark.parametrize("problem", DISK.values(), ids=DISK)
+@pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
+def test_a_cache_that_cannot_be_written_is_not_called_a_missing_network(cache, monkeypatch, load, problem):
+    def retrieve(*args, **kwargs):
+        raise problem
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    with pytest.raises(FileNotFoundError, match=f"{cache / load.__name__} cannot be written: ") as raised:
+        load()
+    assert str(problem) in str(raised.value) and "network" not in str(raised.value)
+    assert "or name a folder" in str(raised.value)
+
+
+@pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
+def test_a_file_in_the_place_of_the_cache_is_not_called_a_missing_network(cache, load):
+    write(cache.parent.parent, {cache.parent.name: b""})
+    with pytest.raises(FileNotFoundError, match=f"{cache / load.__name__} cannot be written") as raised:
+        load()
+    assert "network" not in str(raised.value)
+
+
+@pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
+def test_a_proxy_that_does_not_answer_is_named(load, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and never listens
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(FileNotFoundError, match="no network .*: ProxyError"):
+            load()
+
+
 @pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
 def test_without_pooch_the_error_says_what_to_install(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
@@ -537,6 +636,60 @@ def test_cifar10_reads_what_its_authors_publish(tmp_path, small_cifar, kind):
     for image, record in ((x_train[..., 1], second), (x_test[..., 1], last)):
         for channel, row, column in np.ndindex(3, 32, 32):
             assert image[channel, row, column] == record[1 + 1024 * channel + 32 * row + column] / 255
+
+
+BATCHES = "cifar-10-batches-bin"
+AS_ARCHIVES_COME = {
+    "./": lambda name: f"./{BATCHES}/{name}",
+    "no folder": lambda name: name,
+    "./ and no folder": lambda name: f"./{name}",
+    "another folder": lambda name: f"data/cifar/{name}",
+    "an absolute folder": lambda name: f"/srv/{BATCHES}/{name}",
+    "a long folder": lambda name: f"{'ä' * 150}/{BATCHES}/{name}",  # in a header of PAX
+}
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT], ids=["pax", "gnu"])
+@pytest.mark.parametrize("rename", AS_ARCHIVES_COME.values(), ids=AS_ARCHIVES_COME)
+def test_cifar10_reads_the_archive_whatever_its_folders(tmp_path, small_cifar, monkeypatch, rename, form):
+    monkeypatch.setattr(tarfile.TarFile, "format", form)
+    wanted = datasets.cifar10(write(tmp_path / "wanted", small_cifar))
+    members = {rename(name): content for name, content in small_cifar.items()}
+    members |= {rename(f"._{name}"): b"a Mac's notes" for name in small_cifar}
+    archive = tar_gz(tmp_path / "c" / "cifar-10-binary.tar.gz", members)
+    same(datasets.cifar10(tmp_path / "c"), wanted)
+    same(datasets.cifar10(archive), wanted)  # the file itself
+    archive.write_bytes(gzip.decompress(archive.read_bytes()))  # as some browsers save it
+    same(datasets.cifar10(tmp_path / "c"), wanted)
+    archive.rename(archive.with_name("CIFAR-10-binary.tar"))
+    same(datasets.cifar10(tmp_path), wanted)  # with its folder in another
+
+
+@pytest.mark.parametrize("place", ["", "cifar/cifar-10-batches-bin"])
+@pytest.mark.parametrize("pack", [packed, lambda name, data: packed(f"{name}.gz", data)], ids=["bin", "gz"])
+def test_cifar10_reads_its_batches_packed_and_deeper(tmp_path, small_cifar, place, pack):
+    wanted = datasets.cifar10(write(tmp_path / "wanted", small_cifar))
+    folder = tmp_path / "c"
+    write(folder / place, dict(pack(name, content) for name, content in small_cifar.items()))
+    same(datasets.cifar10(folder), wanted)
+
+
+def test_cifar10_takes_the_whole_archive_before_some_batches(tmp_path, small_cifar):
+    cifar_tar(tmp_path, small_cifar)
+    write(tmp_path, {"data_batch_1.bin": b"half unpack"})
+    assert datasets.cifar10(tmp_path)[1].tolist() == [0, 9, 1, 2, 3, 4, 5]
+
+
+def test_cifar10_of_pickles_is_named_and_not_read(tmp_path):
+    tar_gz(tmp_path / "cifar-10-python.tar.gz", {"cifar-10-batches-py/data_batch_1": b"a pickle"})
+    with pytest.raises(FileNotFoundError, match="neither .*: it holds cifar-10-python.tar.gz. .*binary"):
+        datasets.cifar10(tmp_path)
+    write(tmp_path / "b", {f"data_batch_{i}": b"a pickle" for i in range(1, 6)})
+    with pytest.raises(FileNotFoundError, match="neither .*: it holds data_batch_1, data_batch_2"):
+        datasets.cifar10(tmp_path / "b")
+    (tmp_path / "cifar-10-python.tar.gz").rename(tmp_path / "cifar-10-binary.tar.gz")
+    with pytest.raises(FileNotFoundError, match="cifar-10-binary.tar.gz lacks data_batch_1.bin, "):
+        datasets.cifar10(tmp_path)
 
 
 def test_cifar10_folder_from_the_environment(tmp_path, small_cifar, monkeypatch):

@@ -5,7 +5,6 @@ The variable CNNLIB_LAB_CHAPTERS names others than the usual ones, or "all".
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import browsing
 import chapter_in_jupyter
 import pytest
 from bs4 import BeautifulSoup
-from building import ROOT
+from building import ROOT, copy_from_checkout
 
 CHAPTERS = browsing.chosen("CNNLIB_LAB_CHAPTERS", ["delta_recursion"])
 PATIENCE = 240  # seconds for a chapter
@@ -38,7 +37,7 @@ def lab(tmp_path_factory):
         path.write_text(json.dumps(settings), encoding="utf-8")
     (folder / "book").mkdir()
     for page in CHAPTERS:
-        shutil.copy(ROOT / f"{page}.ipynb", folder / "book")
+        copy_from_checkout(f"{page}.ipynb", folder)
     places = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     places |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder / 'book'}"]

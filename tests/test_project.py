@@ -14,6 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import building
 import make_venv
 import plain_conf
 import pytest
@@ -30,7 +31,7 @@ PACKAGE = ROOT / "cnnlib"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 CORE = [path for path in SOURCES if "show" not in path.relative_to(PACKAGE).parts]
 TRACKED = subprocess.run(
-    ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
     cwd=ROOT,
     check=True,
     stdout=subprocess.PIPE,
@@ -439,6 +440,45 @@ def test_pyproject_names_each_extension_of_sphinx():
     modules = {*plain_conf.settings()["extensions"]} - named["local_extensions"].keys()
     book = {canonicalize_name(Requirement(t).name) for t in project()["optional-dependencies"]["book"]}
     assert "myst_nb" in modules and {canonicalize_name(module) for module in modules} <= book
+
+
+# A checkout that nobody may write, or that is another's.
+
+
+def test_what_is_copied_from_a_read_only_checkout_may_be_changed(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    (checkout / "tools" / "gate").mkdir(parents=True)
+    (checkout / "tools" / "gate" / "guard.py").write_text("1")
+    paths = [checkout, *checkout.rglob("*")]
+    for path in paths:
+        path.chmod(0o555)
+    monkeypatch.setattr(building, "ROOT", checkout)
+    (tmp_path / "copy").mkdir()
+    building.copy_from_checkout("tools", tmp_path / "copy")
+    building.copy_from_checkout("tools/gate/guard.py", tmp_path / "copy")
+    copies = [*(tmp_path / "copy").rglob("*")]
+    assert len(copies) == 3 and all(path.stat().st_mode & 0o200 for path in copies)
+    for path in paths:
+        path.chmod(0o755)
+
+
+def test_pytest_ends_well_where_it_cannot_write_its_cache(tmp_path):
+    building.copy_from_checkout("pyproject.toml", tmp_path)
+    building.copy_from_checkout("tools", tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
+    (tmp_path / ".pytest_cache").touch()  # where it would make a folder
+    command = [sys.executable, "-m", "pytest", "-n0", "tests"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_checkout_that_another_user_owns_is_tested(monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    code = "import test_project; assert 'README.md' in test_project.TRACKED"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # The code.

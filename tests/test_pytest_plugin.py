@@ -6,7 +6,6 @@ import copy
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import rules
 import pytest_plugin
 import notebooks
 import pytest
+from building import copy_from_checkout
 from nbformat import v4
 from PIL import Image
 
@@ -90,8 +90,8 @@ MISSHAPEN = {
 def project(tmp_path_factory):
     """A project with this one's settings and tools, and a book of a good and some corrupted notebooks."""
     root = tmp_path_factory.mktemp("project")
-    shutil.copy(ROOT / "pyproject.toml", root)
-    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_from_checkout("pyproject.toml", root)
+    copy_from_checkout("tools", root)
     (root / "tests").mkdir()
     (root / "cnnlib").mkdir()
     book = root / "book"

@@ -202,6 +202,13 @@ def test_the_wheels_of_installed_packages_are_whole(site):
         assert f"{name}/__init__.py" in wheel.namelist() and wheel.testzip() is None
 
 
+def test_the_wheels_tell_nothing_of_the_machine_that_built_them(site):
+    for name, wheel in wheels(site).items():
+        assert {
+            (entry.date_time, entry.create_system, entry.external_attr) for entry in wheel.infolist()
+        } == {((1980, 1, 1, 0, 0, 0), 3, 0o644 << 16)}, name
+
+
 def test_jupyterlite_has_the_extensions_that_it_needs_and_no_other(site):
     names = [extension["name"] for extension in config(site)["federated_extensions"]]
     assert sorted(names) == sorted(run_in_browser.EXTENSIONS)
@@ -250,12 +257,20 @@ def test_the_browser_keeps_the_copies_of_each_edition_apart(site):
 @pytest.fixture(scope="module")
 def unzipped(site, tmp_path_factory):
     """The folder that a reader gets from the zip."""
-    folder = tmp_path_factory.mktemp("zip")
+    folder = tmp_path_factory.mktemp("für Übungen #1 %20 " + "n" * 200 * (os.name != "nt"))
     with zipfile.ZipFile(site / ZIP) as archive:
         archive.extractall(folder)
     (top,) = folder.iterdir()
     assert top.name == run_in_browser.NAME
     return top
+
+
+@pytest.fixture
+def private():
+    """New files are for their owner alone."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 def tree(folder):
@@ -273,8 +288,10 @@ def test_the_zip_has_what_it_takes_to_run_a_chapter(unzipped):
     assert filecmp.cmpfiles(ROOT, unzipped, files, shallow=False) == (files, [], [])
 
 
-def test_the_zip_builds_the_same_book_byte_for_byte(site, unzipped):
-    """Another folder, other times on the files, and nothing of git: none of it shows in the book."""
+def test_the_zip_builds_the_same_book_byte_for_byte(site, unzipped, private):
+    """A folder with a long and odd name, other times and modes on the files, and nothing of git: none of it shows in the book."""
+    for path in unzipped.rglob("*"):
+        path.chmod(path.stat().st_mode & ~0o077)
     status, said = jupyter_book("build", unzipped, lite=True)
     assert status == 0, said
     again, files = unzipped / "_build" / "html", tree(site)

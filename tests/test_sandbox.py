@@ -3,7 +3,6 @@ project's settings, on small projects whose notebooks try to get out, to hang an
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import guard
 import execution
 import notebooks
 import pytest
+from building import copy_from_checkout
 import sandbox
 from sandbox_attempts import ATTEMPTS, LINUX
 from nbformat import v4
@@ -27,8 +27,8 @@ def make_project(root, chapters, **edits):
     """Makes a project in `root` with this one's settings and tools, a library of one empty file, and the
     chapters {name: sources of its cells}, whose cells are stored as giving no output. An edit
     {tool: {old: new}} changes a line of a tool."""
-    shutil.copy(ROOT / "pyproject.toml", root)
-    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    copy_from_checkout("pyproject.toml", root)
+    copy_from_checkout("tools", root)
     for folder in ("tests", "book", "cnnlib"):
         (root / folder).mkdir()
     (root / "cnnlib/__init__.py").touch()
@@ -189,9 +189,11 @@ def test_others_are_not(host):
 
 
 def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "tools" / "gate", tmp_path / "gate")
-    (tmp_path / "gate/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
-    monkeypatch.setattr(sandbox, "HERE", tmp_path / "gate")
+    copy_from_checkout("tools/gate", tmp_path)
+    (tmp_path / "tools/gate/guard.py").write_text("def install(**limits):
+    raise OSError('broken')
+")
+    monkeypatch.setattr(sandbox, "HERE", tmp_path / "tools" / "gate")
     with pytest.raises(execution.KernelEnded, match=r"no guard, so no kernel: OSError\('broken'\)"):
         execution.Execution(tmp_path / "x.ipynb", sandbox.STORED)
 

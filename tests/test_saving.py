@@ -2,9 +2,13 @@
 
 import io
 import os
+import stat
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -346,3 +350,175 @@ def test_save_into_a_missing_folder_or_onto_a_folder_raises_the_systems_error(tm
     (tmp_path / "folder").mkdir()
     with refused("folder", error=OSError, unchanged=[used, tmp_path]):
         used.save(tmp_path / "folder")
+
+
+# ---- the path that the caller names -----------------------------------------------------------------
+
+
+def links(link, target, **folder):
+    """Makes a link, or skips where the system makes none."""
+    try:
+        link.symlink_to(target, **folder)
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+
+
+def test_tilde_is_the_callers_home(tmp_path, monkeypatch, used):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for path in ("~/net", Path("~", "net"), b"~/net"):
+        used.save(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["net"]
+        same(network().load(path), used)
+        (tmp_path / "net").unlink()
+    with refused(str(Path("~/missing").expanduser()), error=FileNotFoundError, unchanged=[used, tmp_path]):
+        used.load("~/missing")
+
+
+def test_path_may_be_bytes_and_relative(tmp_path, monkeypatch, used):
+    monkeypatch.chdir(tmp_path)
+    for path in (b"net", "net", Path("net"), os.path.join("..", tmp_path.name, "net")):
+        used.save(path)
+        assert [file.name for file in tmp_path.iterdir()] == ["net"]
+        same(network().load(path), used)
+        (tmp_path / "net").unlink()
+
+
+@pytest.mark.parametrize("thing", [3, None, io.BytesIO()], ids=["descriptor", "None", "file"])
+def test_what_is_no_path_is_refused(tmp_path, monkeypatch, used, thing):
+    monkeypatch.chdir(tmp_path)
+    for act in (used.save, used.load):
+        with refused(type(thing).__name__, error=TypeError, unchanged=[used, tmp_path]):
+            act(thing)
+
+
+@pytest.mark.parametrize("target", ["absolute", "relative", "of a link", "dangling"])
+def test_link_stays_and_its_file_is_written(tmp_path, used, target):
+    (tmp_path / "runs").mkdir()
+    file, link = tmp_path / "runs" / "7.npz", tmp_path / "best"
+    if target != "dangling":
+        network().save(file)
+    if target == "of a link":
+        links(tmp_path / "runs" / "last", "7.npz")
+    to = {"absolute": file, "of a link": "runs/last"}.get(target, "runs/7.npz")
+    links(link, to)
+    used.save(link)
+    assert link.is_symlink() and os.readlink(link) == str(to)
+    assert file.is_file() and not file.is_symlink()
+    same(network().load(file), used)
+    same(network().load(link), used)
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "best"}
+    assert {path.name for path in file.parent.iterdir()} <= {"7.npz", "last"}
+
+
+def test_link_to_a_folder_on_the_way_is_followed(tmp_path, used):
+    (tmp_path / "folder").mkdir()
+    links(tmp_path / "link", "folder", target_is_directory=True)
+    used.save(tmp_path / "link" / "net")
+    same(network().load(tmp_path / "folder" / "net"), used)
+
+
+@pytest.mark.parametrize("error", [OSError("no space left on device"), KeyboardInterrupt()])
+def test_interrupted_save_leaves_the_link_and_its_file(tmp_path, monkeypatch, used, error):
+    network().save(tmp_path / "net")
+    links(tmp_path / "link", "net")
+    monkeypatch.setattr("os.replace", stops(error))
+    with refused(str(error), error=type(error), unchanged=[used, tmp_path]):
+        used.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+
+
+NOWHERE = {
+    "a folder": lambda folder: folder / "folder",
+    "a folder, by its slash": lambda folder: f"{folder / 'folder'}{os.sep}",
+    "a link to a folder": lambda folder: folder / "to_folder",
+    "links in a circle": lambda folder: folder / "circle",
+    "a dangling link to a folder that is missing": lambda folder: folder / "to_missing",
+    "in a folder that is missing": lambda folder: folder / "missing" / "net",
+    "in a file": lambda folder: folder / "file" / "net",
+    "a name that is too long": lambda folder: folder / ("n" * 300),
+    "no name": lambda folder: "",
+}
+
+
+@pytest.mark.parametrize("place", NOWHERE.values(), ids=NOWHERE)
+def test_error_names_the_file_that_the_caller_named_and_no_other(tmp_path, used, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    links(tmp_path / "to_folder", "folder", target_is_directory=True)
+    links(tmp_path / "circle", "circle")
+    links(tmp_path / "to_missing", "missing/net")
+    path = place(tmp_path)
+    before = sorted(os.walk(tmp_path))
+    with untouched(used), pytest.raises(OSError) as caught:
+        used.save(path)
+    assert sorted(os.walk(tmp_path)) == before
+    assert str(caught.value).endswith(f": {str(path)!r}") and caught.value.filename == str(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices and pipes have other names on Windows")
+def test_device_and_pipe_are_not_replaced(tmp_path, used):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("/dev/null", tmp_path / "null")
+    for name in ("pipe", "null"):
+        with refused(f": {str(tmp_path / name)!r}", error=OSError):
+            used.save(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo() and Path("/dev/null").is_char_device()
+
+
+def test_name_may_be_as_long_as_the_system_allows(tmp_path, used):
+    used.save(tmp_path / ("n" * 255))
+    same(network().load(tmp_path / ("n" * 255)), used)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_mode_is_the_older_files_or_the_umasks(path, used):
+    for mode in (0o600, 0o664, 0o640):
+        path.chmod(mode)
+        used.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    for umask in (0o022, 0o077):
+        path.unlink()
+        before = os.umask(umask)
+        try:
+            used.save(path)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.fixture
+def bound():
+    """A folder of a user whom modes bind, who runs the test: root may write everywhere."""
+    if os.name == "nt":
+        pytest.skip("Windows has no such modes")
+    with TemporaryDirectory() as folder:
+        if root := os.geteuid() == 0:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+@pytest.mark.parametrize("read_only", ["net", "."])
+def test_what_is_read_only_stays_as_it_is(bound, used, read_only):
+    path, place = bound / "net", bound / read_only
+    network().save(path)
+    place.chmod(place.stat().st_mode & ~0o222)
+    with refused(f": {str(path)!r}", error=PermissionError, unchanged=[used, bound]):
+        used.save(path)
+    place.chmod(0o700)
+
+
+def test_savers_at_once_leave_a_whole_file_of_one_of_them(path):
+    """From threads: what has a name of its process alone would be written by several at once."""
+    nets = [network(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(net.save, path) for net in nets * 10]:
+            done.result()
+    saved = state(values(network().load(path)))
+    assert [array[1:] for array in saved] in [[array[1:] for array in state(values(net))] for net in nets]
+    assert list(path.parent.iterdir()) == [path]

@@ -5,13 +5,17 @@
 """
 
 import base64
+import os
 import re
 from collections import Counter
+from contextlib import suppress
 from functools import cache, lru_cache
+from html import unescape
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from bs4 import BeautifulSoup
+from bs4.exceptions import ParserRejectedMarkup
 from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.colon_fence import colon_fence_plugin
@@ -29,20 +33,54 @@ WRAPPERS = re.compile(
     r"\\[()\[\]]|\\(?:begin|end)\{(?:split|aligned|equation)\}"
 )  # Sphinx puts them round a formula
 REMOVED = {"remove-cell", "remove-output"}
-LOADED = ("src", "srcset", "poster", "data", "xlink:href")
-ADDRESS = re.compile(r"\s*(?:https?:)?//")
-IN_TEXT = re.compile(r"https?://(?!www\.w3\.org/)\S{,80}")  # w3.org names namespaces, nothing fetches them
+# What makes a browser ask for something, at once or when a reader clicks without seeing whom it asks.
+LISTS = {"srcset", "imagesrcset", "ping", "archive", "values"}
+LOADED = LISTS | set(
+    """src poster data background href xlink:href manifest codebase classid code lowsrc dynsrc action formaction
+    attributionsrc to from by value""".split()
+)
+LINKS = {"a", "area"}  # their href waits for a reader, who sees it
+MOVES = {"set", "animate"}
+ONLY_IN = {"value": {"param"}, "to": MOVES, "from": MOVES, "by": MOVES, "data": {"object"}}
+AROUND = "".join(map(chr, range(33)))  # white space and controls, which a browser takes off an address
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
+ADDRESS = re.compile(r"(?:https?|wss?|ftps?|file):(?!//www\.w3\.org/)|(?<!:)//", re.IGNORECASE)
+HERE = re.compile(r"(?:data|about|blob|javascript|mailto):", re.IGNORECASE)
+# w3.org names namespaces, nothing fetches them.
+IN_TEXT = re.compile(
+    r"""(?:https?|wss?|ftp):[/\\]{1,2}+(?!www\.w3\.org/)\S{,80}|(?<=["'`])//\w[\w-]*\.\w\S{,80}""",
+    re.IGNORECASE,
+)
+IN_CSS = re.compile(
+    r"""(?:(?:url|src|image)\(|@import(?:\s|/\*.*?\*/)*|image-set\([^)]*?)\s*["']?\s*(?:(?:https?|ftp):)?[/\\]{2}[^)"']{,80}""",
+    re.IGNORECASE,
+)
+ESCAPE = re.compile(  # of CSS and JavaScript
+    r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|([0-9a-f]{1,6})\s?|(?=/))", re.IGNORECASE
+)
+REFRESH = re.compile(r"[\s\d.]*[;,\s]\s*(?:url\s*=)?[\s\"']*(.*)", re.IGNORECASE | re.DOTALL)
 SERVICES = re.compile(r"launch|binder|colab|thebe|jupyterhub", re.IGNORECASE)
+
+
+class Unreadable(ValueError):
+    """A page that cannot be taken apart."""
 
 
 @lru_cache(maxsize=64)
 def _parsed(html):
-    return BeautifulSoup(html, "html.parser")
+    try:
+        return BeautifulSoup(html, "html.parser")
+    except (ParserRejectedMarkup, RecursionError) as error:
+        raise Unreadable(f"no HTML that can be read: {type(error).__name__}: {error}") from error
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def parsed(path):
     """The page in `path`, as a tree that nobody may change: the next who asks gets the same."""
-    return _parsed(path.read_text(encoding="utf-8"))
+    return _parsed(_text(path))
 
 
 def squeezed(text):
@@ -76,21 +114,29 @@ def page_problems(path, notebook):
     """Where the page in `path` falls short of its notebook: title, formulas, outputs and pictures in their order; a
     picture without a description, or with one that says nothing or that another has too; anything loaded from
     elsewhere; a button for a service; a page too large."""
-    html = path.read_text(encoding="utf-8")
-    page = _parsed(html)
+    html = _text(path)
+    try:
+        page = _parsed(html)
+    except Unreadable as error:
+        return [str(error)]
     if (article := page.find("article")) is None:
         return ["no article"]
     problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook)]
     problems += _undescribed(article) + _elsewhere(page)
     problems += [f"a button for a service: {tag}" for tag in _services(page)]
-    if (size := len(html.encode())) > MAX_BYTES:
+    if "\ufffd" in html:
+        problems.append("bytes that are no UTF-8")
+    if (size := path.stat().st_size) > MAX_BYTES:
         problems.append(f"{size:,} bytes, more than {MAX_BYTES:,}")
     return problems
 
 
 def loads(path):
     """What the page in `path` loads from another machine."""
-    return _elsewhere(parsed(path))
+    try:
+        return _elsewhere(parsed(path))
+    except Unreadable as error:
+        return [str(error)]
 
 
 def _prose(article, notebook):
@@ -115,8 +161,14 @@ def _strings_without_number(tag):
 
 def _outputs(path, html, article, notebook):
     text = squeezed("".join(tag.get_text() for tag in article.select(".cell_output")))
-    pictures = {(path.parent / tag["src"]).read_bytes() for tag in article.select(".cell_output img[src]")}
-    problems, at = [], {"text": 0, "html": 0}
+    pictures, problems, at = set(), [], {"text": 0, "html": 0}
+    for tag in article.select(".cell_output img[src]"):
+        if (target := _target(path, tag["src"])) is None:
+            continue  # it is in the page itself, or elsewhere
+        if target[0] == path or (picture := _picture(target[0])) is None:
+            problems.append(f"a picture that is not there: {tag['src'][:80]}")
+        else:
+            pictures.add(picture)
     for number, cell in enumerate((c for c in notebook["cells"] if c["cell_type"] == "code"), 1):
         if REMOVED & set(cell["metadata"].get("tags", [])):
             continue
@@ -130,7 +182,7 @@ def _outputs(path, html, article, notebook):
                 at[kind] = found + len(stored) if found >= 0 else at[kind]
             elif mime is not None:
                 stored = base64.b64decode(data[mime]) if mime == "image/png" else data[mime].encode()
-                found = 0 if stored.strip() in {picture.strip() for picture in pictures} else -1
+                found = 0 if stored.strip() in pictures else -1
             else:
                 found = -1
             if found < 0:
@@ -140,19 +192,32 @@ def _outputs(path, html, article, notebook):
     return problems
 
 
+def _picture(path):
+    """The bytes of a file of the book; None where there is none, whatever the name."""
+    try:
+        small = (
+            _is_file(path) and 0 < path.stat().st_size <= MAX_SITE_BYTES
+        )  # /proc/kmsg has 0 bytes and no end
+        return path.read_bytes().strip() if small else None
+    except OSError:
+        return None
+
+
 def _undescribed(article):
     problems = []
     for tag in article("img"):
         alt = tag.get("alt", "").strip()
         if not alt or alt in tag.get("src", ""):
-            problems.append(f"a picture without alternative text: {str(tag)[:120]}")
+            problems.append(f"a picture without alternative text: {_start(tag)}")
     for tag in article("svg"):
         line = [tag, *tag.parents]
         named = any(
             e.get("role") == "img" and (e.get("aria-label") or e.get("aria-labelledby")) for e in line
         )
         if not named and not any(e.get("aria-hidden") == "true" for e in line):
-            problems.append(f"a drawing without alternative text: {str(tag)[:120]}")
+            problems.append(f"a drawing without alternative text: {_start(tag)}")
+    moving = article.select(".cnn-frames")
+    problems += [f"a picture that moves without frames: {_start(tag)}" for tag in moving if not _frames(tag)]
     texts = list(_alternatives(article))
     for text in texts:
         try:
@@ -167,17 +232,104 @@ def _alternatives(article):
     yield from (tag["alt"] for tag in article("img") if tag.get("alt"))
     yield from (tag["aria-label"] for tag in article(role="img") if tag.get("aria-label"))
     for frames in article.select(".cnn-frames"):
-        for frame in frames.select_one(".cnn-view").find_all(recursive=False):
-            yield frame.get("data-alt", frames.p.get_text())
+        for frame in _frames(frames):
+            yield frame.get("data-alt", frames.p.get_text() if frames.p else "")
+
+
+def _frames(frames):
+    view = frames.select_one(".cnn-view")
+    return view.find_all(recursive=False) if view else []
+
+
+def _start(tag):
+    """The tag without what is in it."""
+    return "".join([f"<{tag.name}", *(f' {name}="{value}"' for name, value in tag.attrs.items())])[:120] + ">"
 
 
 def _elsewhere(page):
-    loaded = [tag[name] for tag in page(True) for name in LOADED if tag.has_attr(name)]
-    loaded += [tag["href"] for tag in page(["link", "use", "image", "base"]) if tag.has_attr("href")]
-    texts = [tag.get_text() for tag in page(["script", "style"])] + [tag["style"] for tag in page(style=True)]
-    found = [address for address in loaded if ADDRESS.match(address)]
-    found += [hit for text in texts for hit in IN_TEXT.findall(text)]
-    return [f"loads from elsewhere: {address[:80]}" for address in found]
+    return [f"loads from elsewhere: {address[:80]}" for address in _asked(page)]
+
+
+def _asked(page):
+    """The addresses on other machines that a page asks for, or the text that they stand in."""
+    for tag in page(True):
+        addresses = [address for name, address in _addresses(tag) if name != "href" or tag.name not in LINKS]
+        if tag.name == "meta" and tag.get("http-equiv", "").lower().strip() == "refresh":
+            addresses += REFRESH.findall(tag.get("content", ""))
+        for address in map(_plain, addresses):
+            if SCHEME.match(address) and not HERE.match(address):
+                yield address
+            yield from _inside(address)
+        for name, value in tag.attrs.items():
+            if name.startswith("on") or name == "style" or "url" in value or "\\" in value:  # as SVG's fill
+                yield from _in_text(str(value))
+        if tag.get("srcdoc"):
+            yield from _asked(_parsed(tag["srcdoc"]))
+        if tag.name in {"script", "style"}:
+            text = tag.get_text()
+            yield from _in_text(text)
+            # A frame, which a script puts into the page. A chapter has hundreds, nearly all without an address.
+            if tag.get("type", "").lower() == "text/html" and ADDRESS.search(_plain(unescape(text))):
+                yield from _asked(_parsed(text))
+
+
+def _addresses(tag):
+    """(attribute, address) of each that a tag has."""
+    for name in tag.attrs.keys() & LOADED:
+        if name in LISTS:
+            sizes = re.sub(r"(?:^|(?<=\s))[\d.]+[wxh](?=[\s,]|$)", " ", tag[name])
+            yield from ((name, address.strip(",")) for address in re.split(r"[\s;]+", sizes))
+        elif tag.name in ONLY_IN.get(name, {tag.name}):
+            yield name, tag[name]
+
+
+def _plain(address):
+    """The address as a browser takes it."""
+    return re.sub(r"[\t\n\r]", "", address).strip(AROUND).replace("\\", "/")
+
+
+def _inside(address):
+    """What an address that is itself a text or a program asks for."""
+    kind, comma, text = address.partition(",")
+    if address[:11].lower() == "javascript:":
+        yield from _in_text(unquote(address))
+    elif comma and re.match(r"data:[^;]*(?:html|xml|text|script)", kind, re.IGNORECASE):
+        text = unquote(text)
+        if kind.lower().endswith("base64"):
+            with suppress(ValueError):
+                text = base64.b64decode(text + "===").decode(errors="replace")
+        yield from _asked(_parsed(text))
+
+
+def _in_text(text):
+    """What programs and styles ask for: as it stands there, and with the escapes of CSS and JavaScript taken out."""
+    found = {}
+    for form in (text, ESCAPE.sub(_unescaped, text)):
+        found |= dict.fromkeys(hit.strip() for hit in IN_TEXT.findall(form) + IN_CSS.findall(form))
+    return found
+
+
+def _unescaped(escape):
+    return chr(int(escape[escape.lastindex], 16) % 0x110000) if escape.lastindex else ""
+
+
+def _is_file(path):
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _target(page, link):
+    """(the file, the place in it) that a link in the file `page` leads to; None where it leads out of the book."""
+    address = _plain(link)
+    if SCHEME.match(address):
+        return None
+    address, _, place = address.partition("#")
+    path = unquote(address.partition("?")[0])
+    # An absolute one leads from the root of a server, where no book need be.
+    file = page.parent.joinpath("no file", path.lstrip("/")) if path.startswith("/") else page.parent / path
+    return (file if path else page), unquote(place)
 
 
 def _services(page):
@@ -185,7 +337,7 @@ def _services(page):
         values = [tag.get_text()] if tag.name != "script" else []
         values += [" ".join(v) if isinstance(v, list) else v for v in tag.attrs.values()]
         if any(SERVICES.search(value) for value in values):
-            yield str(tag)[:120]
+            yield _start(tag)
 
 
 def site_problems(site):
@@ -196,26 +348,29 @@ def site_problems(site):
     def anchors(path):
         return {tag["id"] for tag in parsed(path)(id=True)}
 
+    def broken(path):
+        for link in (address for tag in parsed(path)(True) for _, address in _addresses(tag)):
+            if (target := _target(path, link)) is None:
+                continue
+            file, place = Path(os.path.normpath(target[0])), target[1]
+            if not (file.is_relative_to(site) and _is_file(file)):
+                yield f"{link[:200]} leads nowhere"
+            elif place and file.suffix == ".html" and place not in anchors(file):
+                yield f"{link[:200]} has no such place"
+
     problems = []
     for path in sorted(site.rglob("*.html")):
-        if path.relative_to(site).parts[0] in {"_static", LITE}:  # the theme's templates, another program
+        name = path.relative_to(site)
+        if name.parts[0] in {"_static", LITE} or not path.is_file():  # the theme's templates, another program
             continue
-        for link in [
-            tag[name] for tag in parsed(path)(True) for name in ("href", "src") if tag.has_attr(name)
-        ]:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
-            if not target.is_file():
-                problems.append(f"{path.relative_to(site).as_posix()}: {link} leads nowhere")
-            elif parts.fragment and unquote(parts.fragment) not in anchors(target):
-                problems.append(f"{path.relative_to(site).as_posix()}: {link} has no such place")
+        try:
+            problems += [f"{name.as_posix()}: {problem}" for problem in broken(path)]
+        except Unreadable as error:
+            problems.append(f"{name.as_posix()}: {error}")
     for path in sorted(site.rglob("*.css")):
         if path.is_relative_to(site / LITE):
             continue
-        hit = re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\"']*", path.read_text(encoding="utf-8"))
-        if hit:
+        if path.is_file() and (hit := IN_CSS.search(ESCAPE.sub(_unescaped, _text(path)))):
             problems.append(f"{path.relative_to(site).as_posix()} loads from elsewhere: {hit[0]}")
     return problems
 

@@ -172,6 +172,11 @@ def build_wheel(files, source, wheels):
     options = "--no-deps --no-build-isolation --no-index --disable-pip-version-check --wheel-dir".split()
     run(source, "-m", "pip", "wheel", *options, str(wheels), ".")
     (wheel,) = wheels.iterdir()
+    with zipfile.ZipFile(
+        wheel
+    ) as archive:  # anew: setuptools keeps the modes of the files, which follow the umask
+        members = {name: archive.read(name) for name in archive.namelist()}
+    write_zip(wheel, members)
     return wheel.name
 
 
