@@ -28,7 +28,8 @@ NEWEST = [
     "target-size",
     "label-content-name-mismatch",
 ]  # an older axe-core has not the first or not the second
-COLOURS = ["color-contrast", "link-in-text-block"]  # all that another theme can change
+COLOURS = ["color-contrast", "link-in-text-block"]
+ALL_BUT_COLOURS = "all but COLOURS"
 
 
 def program():
@@ -156,9 +157,32 @@ _THIN_OUT = """() => {
     seen.add(look);
   }
 }"""
-_JUDGE = """([kind, rules]) => axe.run(document, {
+# What a text's colours can depend on: the tags and classes of all that it lies in, and the colours now. Of texts alike, of
+# which none gives something else its name, two are enough to be judged.
+_THIN_OUT_TEXTS = """() => {
+  const named = "a, button, summary, label, th, h1, h2, h3, h4, h5, h6, caption, svg, mjx-container, script, style";
+  const chains = new Map(), seen = new Map();
+  const chain = e => {
+    if (!e) return "";
+    if (!chains.has(e)) {
+      const { color, backgroundColor, opacity, fontSize, fontWeight } = getComputedStyle(e);
+      const look = [e.tagName, e.className, e.style.cssText, color, backgroundColor, opacity, fontSize, fontWeight];
+      chains.set(e, chain(e.parentElement) + look.join());
+    }
+    return chains.get(e);
+  };
+  for (const e of document.querySelectorAll("article *")) {
+    const texts = [...e.childNodes].filter(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!texts.length || !e.checkVisibility() || e.closest(named)) continue;
+    const count = (seen.get(chain(e)) ?? 0) + 1;
+    seen.set(chain(e), count);
+    if (count > 2) texts.forEach(text => text.remove());
+  }
+}"""
+_JUDGE = """([kind, values, without]) => axe.run(document, {
   preload: false,  // over file:// style sheets cannot be fetched, and no rule of these needs them
-  runOnly: {type: kind, values: rules},
+  runOnly: {type: kind, values},
+  rules: Object.fromEntries(without.map(rule => [rule, {enabled: false}])),
   resultTypes: ["violations"],
 })"""
 
@@ -197,15 +221,28 @@ def turn(page, theme):
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=theme)
 
 
+def settle(page):
+    """Wait until the page's script has seen what scrolls now: it does so in each frame, once sizes are known."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def put_on(page, medium):
+    """Show the page on "screen" or in "print", where programs are wrapped and so do not scroll."""
+    page.emulate_media(media=medium)
+    settle(page)
+
+
 def resize(page, size):
-    """Give the page another size, and wait until the theme has looked, a little later, for what scrolls now."""
+    """Give the page another size."""
     page.set_viewport_size(size)
-    page.wait_for_timeout(400)
+    page.wait_for_function("width => innerWidth === width", arg=size["width"])
+    settle(page)
 
 
 def lay_open(page):
     """Open all that is folded, and stop all that moves by itself."""
     page.evaluate(_LAY_OPEN)
+    settle(page)
 
 
 def thin_out(page):
@@ -213,12 +250,20 @@ def thin_out(page):
     page.evaluate(_THIN_OUT)
 
 
+def thin_out_texts(page):
+    """Take away the texts that have the colours of others, which are left. Only colours can be judged after that."""
+    page.evaluate(_THIN_OUT_TEXTS)
+
+
 def violations(page, axe, rules=None):
     """What axe-core, whose script is `axe`, finds wrong with the page, one sentence an element: by the rules of these
-    names, by default by all those of WCAG 2.2 A and AA and its own best practice. RuntimeError where one did not run."""
+    names, by default by all those of WCAG 2.2 A and AA and its own best practice, ALL_BUT_COLOURS by all but two.
+    RuntimeError where one did not run."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe)
-    found = page.evaluate(_JUDGE, ["rule", rules] if rules else ["tag", TAGS])
+    without = COLOURS if rules is ALL_BUT_COLOURS else []
+    rules = None if without else rules
+    found = page.evaluate(_JUDGE, ["rule", rules, []] if rules else ["tag", TAGS, without])
     ran = {
         rule["id"]
         for outcome in ("violations", "passes", "incomplete", "inapplicable")

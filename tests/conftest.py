@@ -15,12 +15,24 @@ from filelock import FileLock
 from xdist.scheduler import LoadFileScheduling
 
 
+# Who reads the built pages first; what needs no book while it is built; what takes longest. Then all the others.
+ORDER = "book run_in_browser benchmarks datasets browser_lite lab browser".split()
+
+
+def pytest_collection_modifyitems(items):
+    """Sorts the tests so that no process waits for another, neither for the book nor at the end."""
+    places = {f"test_{name}.py": place for place, name in enumerate(ORDER)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 class Scheduling(LoadFileScheduling):
-    """A file runs in one process, but each page of the browser's tests, the longest of all, may run in another."""
+    """A file runs in one process, but each page of the browser's tests, the longest of all, may run in another, and the
+    two files that parse all pages run in the same."""
 
     def _split_scope(self, nodeid):
         path, _, name = nodeid.partition("::")
         page = re.sub(r"-?\d+-?", "", name.partition("[")[2])  # without the width
+        path = path.replace("test_run_in_browser", "test_book")
         return f"{path}::{page}" if "/test_browser" in path else path
 
 

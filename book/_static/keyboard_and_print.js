@@ -24,9 +24,12 @@ addEventListener("load", async () => {
     document.getElementById(`pst-${side}-sidebar-modal`)?.addEventListener("close", () =>
       document.querySelector(`.${side}-toggle`).focus());
 
-  // A formula that is wider than the page scrolls in its own box, as tables and programs do, and can be reached.
+  // What is larger than its box scrolls in it, and can be reached by the Tab key while it does: formulas, and what the
+  // theme looks at, though only when the window changes and some time later, and never when a box is unfolded.
   await window.MathJax?.startup.promise;
-  const sizes = new ResizeObserver(changes => changes.forEach(({ target }) =>
-    target.scrollWidth > target.clientWidth ? target.tabIndex = 0 : target.removeAttribute("tabindex")));
-  document.querySelectorAll("mjx-container[display]").forEach(box => sizes.observe(box));
+  const sizes = new ResizeObserver(changes => changes.forEach(({ target: box }) =>
+    box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?
+      box.tabIndex = 0 : box.removeAttribute("tabindex")));
+  document.querySelectorAll("article :not(svg, svg *)").forEach(box =>
+    /auto|scroll/.test(getComputedStyle(box).overflow) && sizes.observe(box));
 });
