@@ -92,43 +92,24 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
     """
     positive("check_gradients", eps=eps, tol=tol)
     model, owners = network_or_layer, parameters(network_or_layer)
-    arrays = {"x": double("check_gradients", x, "x").copy("K")}
-    arrays |= {name: writable(called(layer), layer.params[key], key) for name, (layer, key) in owners.items()}
-    x, kept = arrays["x"], {name: array.copy() for name, array in arrays.items()}
-    if lost := [name for name, array in arrays.items() if array.size == 0 or (array + eps == array).any()]:
-        raise ValueError(f"check_gradients: {lost} is empty or too large, want numbers that {eps} changes")
-    with put_back(owners):
-        y = output(model, "forward", x.copy("K"))
-        if not np.isfinite(y).all() or in_single(output(model, "forward", x + eps / 3), x + eps / 3):
-            raise ValueError(
-                f"{called(model)}: forward gives nan, inf or float32 numbers, want finite float64"
-            )
-        if delta is None:
-            delta = np.random.default_rng(0 if rng is None else rng).standard_normal(y.shape)
-        if floating(called(model), delta, "delta").shape != y.shape:
-            raise ValueError(f"{called(model)}: got delta of shape {delta.shape}, want {y.shape}")
-        delta = delta.astype(float)
-        size, once = np.abs(delta * y).sum(), one_pass(model, owners, x, delta)
-        report, twice = (
-            GradientReport(tol, remarks=misdeeds(model, x, delta)),
-            one_pass(model, owners, x, delta),
-        )
-        if changed := [
-            name
-            for name, (layer, key) in owners.items()
-            if layer.params.get(key) is not arrays[name] or not same(arrays[name], kept[name])
-        ]:
-            raise ValueError(
-                f"{called(model)}: {changed} have been changed, want parameters left as they are"
-            )
-        moved = lambda: delta * (output(model, "forward", x.copy("K")) - y)  # noqa: E731
+    x = double("check_gradients", x, "x").copy("K")
+    arrays = {"x": x} | {name: layer.params[key] for name, (layer, key) in owners.items()}
+    can_step(arrays, eps)
+    with put_back(owners) as check_unchanged:
+        y, delta = first_output(model, x, delta, rng, eps)
+        once = one_pass(model, owners, x, delta)
+        report = GradientReport(tol, remarks=misdeeds(model, x, delta))
+        twice = one_pass(model, owners, x, delta)
+        check_unchanged()
+
+        def moved():
+            return delta * (output(model, "forward", x.copy("K")) - y)
+
         for name, array in arrays.items():
-            if once[name].shape != array.shape:
-                shapes = f"{once[name].shape}, want {array.shape}"
-                raise ValueError(f"{called(model)}: gradient {name} has shape {shapes}")
-            error, note = np.nan, "not judged, for two calls differ"
-            if not differ(once["y"], twice["y"]) and not differ(once[name], twice[name]):
-                error, note = judge(once[name], array, moved, size, eps, tol)
+            if differ(once["y"], twice["y"]) or differ(once[name], twice[name]):
+                error, note = np.nan, "not judged, for two calls differ"
+            else:
+                error, note = judge(once[name], array, moved, np.abs(delta * y).sum(), eps, tol)
             report.errors[name] = error
             report.notes |= {name: note} if note else {}
         output(model, "forward", x.copy("K"))
@@ -198,14 +179,32 @@ def look_closer(array, index, moved, size, eps):
     return limits[best], doubts[best], 0.0 if curved or bend * eps < min(16 * noise, 1e-6 * size) else bend
 
 
+def first_output(model, x, delta, rng, eps):
+    """y, and delta as it was given or drawn; ValueError unless these are fit to be compared."""
+    who, near, y = called(model), x + eps / 3, output(model, "forward", x.copy("K"))
+    if not np.isfinite(y).all() or in_single(output(model, "forward", near.copy("K")), near):
+        raise ValueError(f"{who}: forward gives nan, inf or float32 numbers, want finite float64")
+    if delta is None:
+        delta = np.random.default_rng(0 if rng is None else rng).standard_normal(y.shape)
+    if floating(who, delta, "delta").shape != y.shape:
+        raise ValueError(f"{who}: got delta of shape {delta.shape}, want {y.shape}")
+    return y, delta.astype(float)
+
+
 def one_pass(model, owners, x, delta):
     """y of one forward and every gradient of one backward, by name, copied."""
     found = {"y": output(model, "forward", x.copy("K")), "x": output(model, "backward", delta.copy())}
+    wanted = {"x": x.shape}
     for name, (layer, key) in owners.items():
         if layer.grads.keys() != layer.params.keys():
             came, want = sorted(layer.grads), sorted(layer.params)
             raise ValueError(f"{called(layer)}: backward leaves the gradients {came}, want {want}")
         found[name] = double(called(layer), layer.grads[key], f"gradient {key}").copy("K")
+        wanted[name] = layer.params[key].shape
+    for name, shape in wanted.items():
+        if found[name].shape != shape:
+            came = f"gradient {name} has shape {found[name].shape}"
+            raise ValueError(f"{called(model)}: {came}, want {shape}")
     return found
 
 
@@ -235,7 +234,17 @@ def misdeeds(model, x, delta):
 
 @contextmanager
 def put_back(owners):
-    """Parameters come back bit by bit, in the same arrays and dicts; where it raises, gradients do, too."""
+    """Parameters come back bit by bit, in the same arrays and dicts; where it raises, gradients do, too.
+
+    The block gets a function that raises ValueError if parameters have been changed by then.
+    """
+
+    def check_unchanged():
+        for layer, _, _, entries, arrays in kept[: len(layers)]:
+            same_arrays = all(layer.params.get(key) is entries[key] for key in entries)
+            if not same_arrays or not all(same(array, copy) for array, copy in arrays):
+                raise ValueError(f"{called(layer)} changes its parameters, want them left as they are")
+
     layers = {id(layer): layer for layer, _ in owners.values()}.values()
     kept = [
         (
@@ -250,7 +259,7 @@ def put_back(owners):
         for held in [getattr(layer, name)]
     ]
     try:
-        yield
+        yield check_unchanged
         kept = kept[: len(layers)]  # after success, the gradients are backward's
     finally:
         for layer, name, held, entries, arrays in kept:
@@ -278,7 +287,18 @@ def parameters(model):
                 came = f"{called(layer)}: {name} is {type(held).__name__}"
                 raise ValueError(f"{came}, want a dict of arrays, empty where nothing is learned")
     named = model.named() if network else [(key, model, key) for key in model.params]
-    return {name: (layer, key) for name, layer, key in named}
+    owners = {name: (layer, key) for name, layer, key in named}
+    if "x" in owners:
+        raise ValueError(f"{called(model)}: a parameter is called x, want another name: x is the input")
+    for layer, key in owners.values():
+        writable(called(layer), layer.params[key], key)
+    return owners
+
+
+def can_step(arrays, eps):
+    """ValueError unless a step of ``eps`` changes every number of the arrays."""
+    if lost := [name for name, array in arrays.items() if array.size == 0 or (array + eps == array).any()]:
+        raise ValueError(f"check_gradients: {lost} is empty or too large, want numbers that {eps} changes")
 
 
 def called(model):

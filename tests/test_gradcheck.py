@@ -647,7 +647,7 @@ class Rebinds(Dense):
 def test_changed_parameters_are_named_and_put_back(cls, network):
     layer, x = cls(3, 2, rng=0), numbers((3, 4), 1)
     model = Sequential(Tanh(), layer) if network else layer
-    with refused("1.W" if network else "'W'", "parameters left as they are", unchanged=[x, layer.params]):
+    with refused(f"{cls.__name__} changes its parameters", "left as they are", unchanged=[x, layer.params]):
         check_gradients(model, x)
 
 
@@ -1006,6 +1006,13 @@ class Renamed(Dense):
         return dx
 
 
+class CalledX(Dense):
+    def __init__(self, *sizes, **options):
+        super().__init__(*sizes, **options)
+        for held in (self.params, self.grads):
+            held["x"] = held.pop("b")
+
+
 def test_class_of_ones_own_needs_four_names_only():
     assert check_gradients(WholeSquare(), numbers((2, 3))).ok
 
@@ -1017,6 +1024,7 @@ def test_class_of_ones_own_needs_four_names_only():
         (3, ["got 3", "forward and backward"]),
         (Dense, ["got Dense", "want an object"]),
         (np.tanh, ["forward and backward"]),
+        (CalledX(2, 2, rng=0), ["CalledX", "a parameter is called x"]),
         (Renamed(2, 2, rng=0), ["Renamed", "['dW', 'db']", "['W', 'b']"]),
         *(
             (WholeSquare(**{method: give}), [f"WholeSquare: what {method} gives is", came, "want"])
