@@ -279,7 +279,7 @@ def check(who, given, axes):
     """ValueError, naming what came and what was wanted, unless the arguments fit ``axes`` and one another."""
     sizes = {}
     for name, want in axes.items():
-        value = np.asarray(given[name]) if name == "labels" else given[name]
+        value = np.asarray(given[name]) if name in ("b", "z", "labels") else given[name]
         if isinstance(want, tuple):
             fits, came, wanted = value in want, repr(value), f"one of {[f.__name__ for f in want]}"
         elif isinstance(want, int):

@@ -120,24 +120,25 @@ def judge(got, array, moved, size, eps, tol):
     """(error, note) of one gradient. The note says why it cannot be judged, and is empty where it can.
 
     ``moved()`` is delta * (y - y before), element by element, so that outputs which stay cancel exactly;
-    ``size``, the sum of |delta * y|, is what round-off is relative to.
+    ``size``, the sum of |delta * y|, is what round-off is relative to. A gradient whose terms cancel is not asked
+    for more than 13 digits of the terms.
     """
     numeric = numerical_gradient(lambda _: float(moved().sum()), array, eps)
     if not np.isfinite(got + numeric).all():
         return np.nan, ""
-    seen, doubts, kinks = np.zeros(array.shape, bool), np.zeros(array.shape), []
+    seen, doubts, kinks, least = np.zeros(array.shape, bool), np.zeros(array.shape), [], 0.0
     while True:
-        off, scale = np.abs(got - numeric), max(np.abs(got).max(), np.abs(numeric).max())
+        off, scale = np.abs(got - numeric), max(np.abs(got).max(), np.abs(numeric).max(), least)
         error, suspects = float(off.max() / (scale or 1)), ~seen & ((off > tol * scale) | (scale == 0))
         if not suspects.any():
             break
         index = np.unravel_index(np.where(suspects, off, -1).argmax(), off.shape)
-        slope, doubt, kink = look_closer(array, index, moved, size, eps)
-        seen[index] = True
+        slope, doubt, kink, terms = look_closer(array, index, moved, size, eps)
+        seen[index], least = True, max(least, 1e-13 * terms / tol)
         if 50 * kink > off[index]:
             kinks.append([*map(int, index)])
-        elif abs(got[index] - slope) > max(tol * scale, 30 * doubt):
-            return float(abs(got[index] - slope) / scale), ""
+        elif abs(got[index] - slope) > max(tol * scale, tol * least, 30 * doubt):
+            return float(abs(got[index] - slope) / max(scale, abs(slope))), ""
         else:
             numeric[index], doubts[index] = slope, doubt * (slope != got[index])
     if kinks:
@@ -151,22 +152,31 @@ def judge(got, array, moved, size, eps, tol):
 
 
 def look_closer(array, index, moved, size, eps):
-    """(slope, doubt, kink) of one element, from the quotients to its left and right for each of the STEPS.
+    """(slope, doubt, kink, terms) of one element, from the quotients to its left and right for each of the STEPS.
 
     The slope is extrapolated from two steps to none, by those two that leave the least doubt: round-off, what
     the next step would change, a difference between left and right that does not shrink with the step as that
-    of a smooth curve does, and what smaller steps say. ``kink`` is this difference for eps, 0 for a curve's.
+    of a smooth curve does, and what smaller steps say. ``kink`` is this difference for eps, 0 for a curve's;
+    ``terms``, the sum of what each output adds to the slope, signs left out.
     """
-    old, steps, slopes, bends = array[index], eps * STEPS, [], []
-    with np.errstate(all="ignore"):  # a large step may leave the domain: nan, and no trust in it
+    old, steps, slopes, bends, terms = array[index], eps * STEPS, [], [], []
+
+    def tried():
+        try:
+            return moved()
+        except Exception:  # a large step may leave what forward accepts: nan, and no trust in it
+            return np.array(np.nan)
+
+    with np.errstate(all="ignore"):
         for step in steps:
             array[index] = old + step
-            right, up = array[index] - old, moved()
+            right, up = array[index] - old, tried()
             array[index] = old - step
-            left, down = old - array[index], moved()
+            left, down = old - array[index], tried()
             array[index] = old
             slopes.append((up - down).sum() / (left + right))
             bends.append(np.abs(up / right + down / left).sum())
+            terms.append(np.abs(up - down).sum() / (left + right))
         slopes, bends, least = np.array(slopes), np.array(bends), np.finfo(float).eps * size / 2
         noise = np.fmax(least, (bends[0] - bends[1] / 8) * steps[0])
         limits = (64 * slopes[:-1] - slopes[1:]) / 63
@@ -176,7 +186,8 @@ def look_closer(array, index, moved, size, eps):
     best = np.where(np.isfinite(doubts), doubts, np.inf).argmin()
     (finest, fine, bend), slack = bends[:3], 32 * least / steps
     curved = abs(fine - bend / 4) < 0.23 * bend + slack[1] and abs(finest - fine / 8) < fine / 16 + slack[0]
-    return limits[best], doubts[best], 0.0 if curved or bend * eps < min(16 * noise, 1e-6 * size) else bend
+    kink = 0.0 if curved or bend * eps < min(16 * noise, 1e-6 * size) else bend
+    return limits[best], doubts[best], kink, terms[best]
 
 
 def first_output(model, x, delta, rng, eps):

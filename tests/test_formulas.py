@@ -217,7 +217,7 @@ SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
         ("correlate2d", CORRELATE, {"x": IMAGES[..., :0]}, ["x", "(2, 5, 6, 0)", "at least 1"]),
         ("correlate2d", CORRELATE, {"x": IMAGES.tolist()}, ["x", "list", "NumPy array"]),
         ("correlate2d", CORRELATE, {"W": KERNELS * 1j}, ["W", "complex128", "real"]),
-        ("correlate2d", CORRELATE, {"b": None}, ["b", "NoneType"]),
+        ("correlate2d", CORRELATE, {"b": None}, ["b", "object", "real"]),
         ("correlate2d", CORRELATE, {"W": numbers((4, 2, 6, 2))}, ["kernel (6, 2)", "padding (0, 0)"]),
         *(
             ("correlate2d", CORRELATE, {name: value}, [name, repr(value), "pair"])
@@ -302,3 +302,10 @@ def test_every_sum_of_arrays_is_checked():
         if inspect.isfunction(f) and f.__module__ == formulas.__name__
     }
     assert here - unchecked == {function.__name__ for function in formulas.AXES}
+
+
+def test_biases_and_labels_may_be_lists():
+    np.testing.assert_array_equal(
+        formulas.correlate2d(IMAGES, KERNELS, list(BIAS)), formulas.correlate2d(**CORRELATE)
+    )
+    assert formulas.cross_entropy(**SCORES) == formulas.cross_entropy(SCORES["scores"], np.array([0, 2]))

@@ -950,6 +950,40 @@ def test_gradient_that_moves_no_bit_of_the_output_cannot_be_judged():
     assert not report.ok and "cannot be judged" in report.notes["x"]
 
 
+def test_gradient_whose_terms_cancel_is_judged_by_its_terms():
+    x = np.array([[0.1, 0.2, 0.3], [-0.3, 0.1, 0.2]])
+    delta = np.array([[0.1, 0.2, -0.3]])  # adds up to 3e-17
+    for cls, ok in ((Dense, True), (BiasOfTheFirst, False)):
+        layer = cls(2, 1, rng=0)
+        assert delta.sum() != 0 and check_gradients(layer, x, delta).ok is ok
+
+
+class BiasOfTheFirst(Dense):
+    """Off by 1e-9 of the terms, where their sum should be zero."""
+
+    def backward(self, delta):
+        dx = super().backward(delta)
+        self.grads["b"] = self.grads["b"] + 1e-9 * np.abs(delta).sum()
+        return dx
+
+
+class Logarithm(RectifyInPlace):
+    """Refuses what is not positive."""
+
+    def forward(self, x):
+        if not (x > 0).all():
+            raise ValueError("log of a negative number")
+        return self.keep(np.log(x), x)
+
+    def backward(self, delta):
+        return 1.001 * delta / self.recall(delta)[0]
+
+
+def test_large_steps_may_leave_the_domain():
+    report = check_gradients(Logarithm(), np.abs(numbers((3, 4), 1)) + 0.1)
+    assert "WRONG" in str(report) and 1e-4 < report.errors["x"] < 2e-3
+
+
 def test_right_gradient_cannot_be_told_to_sixteen_digits():
     x = numbers((3, 4), 1)
     assert check_gradients(Tanh(), x, tol=1e-9).ok
