@@ -1,6 +1,10 @@
 """cnnlib: convolutional networks whose backward passes can be read. The core imports NumPy only.
 
 Arrays hold features first and examples last: (D, N), (C, L, N), (C, H, W, N).
+
+A letter and a number in a docstring, like K12 or S22, name a statement of the lectures that the code follows: K, Q, S, E
+and Z are five sets of lecture slides, the number counts their statements. ``cnnlib/data/ledger.toml`` lists them all, with
+the chapter of the book that proves each, and what became of it.
 """
 
 from . import datasets, formulas, training

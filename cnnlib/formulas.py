@@ -1,10 +1,12 @@
 """The lectures' sums, index by index, in plain loops: slow on purpose, the oracle for ``layers``.
 
 Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, with
-examples last. ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite, and
-softmax overflows above 709, as the sum does that it is.
+examples last. ``kernel``, ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite, and
+softmax overflows above 709, as the sum does that it is. What does not fit is a ValueError: see ``AXES``.
 """
 
+from functools import wraps
+from inspect import signature
 from math import exp, log, tanh
 
 import numpy as np
@@ -230,3 +232,85 @@ def avg_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
             if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
                 dx[c, h, w, n] += delta[c, i, j, n] / (kernel[0] * kernel[1])
     return dx
+
+
+# ---- what fits --------------------------------------------------------------------------------------
+
+IMAGES, KERNELS = "C H W N", "C_out C KH KW"
+POOL = {"x": IMAGES, "kernel": 1, "stride": 1, "padding": 0}
+CONV = {"x": IMAGES, "W": KERNELS, "stride": 1, "padding": 0}
+AXES = {  # of each array, the same size where the name is the same; of each pair, the least number
+    activation: {"x": "..."},
+    activation_backward: {"f": (sigmoid, tanh, relu), "x": "...", "delta": "..."},
+    dense: {"x": "D_in N", "W": "D_out D_in", "b": "D_out"},
+    dense_backward: {"x": "D_in N", "W": "D_out D_in", "delta": "D_out N"},
+    softmax: {"z": "K"},
+    softmax_jacobian: {"z": "K"},
+    cross_entropy: {"scores": "K N", "labels": "N"},
+    cross_entropy_backward: {"scores": "K N", "labels": "N"},
+    squared_error: {"outputs": "D N", "targets": "D N"},
+    squared_error_backward: {"outputs": "D N", "targets": "D N"},
+    correlate2d: CONV | {"b": "C_out"},
+    correlate2d_backward: CONV | {"delta": "C_out OH OW N"},
+    convolve2d: {"f": "H W", "g": "M N"},
+    max_pool2d: POOL,
+    max_pool2d_backward: POOL | {"delta": "C OH OW N"},
+    avg_pool2d: POOL,
+    avg_pool2d_backward: POOL | {"delta": "C OH OW N"},
+}
+
+
+def fitting(function, axes):
+    """The function behind a check of its arguments: ValueError, naming what came and what was wanted."""
+
+    call = signature(function)
+
+    @wraps(function)
+    def checked(*args, **kwargs):
+        given = call.bind(*args, **kwargs)
+        given.apply_defaults()
+        check(function.__name__, given.arguments, axes)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def check(who, given, axes):
+    """ValueError, naming what came and what was wanted, unless the arguments fit ``axes`` and one another."""
+    sizes = {}
+    for name, want in axes.items():
+        value = np.asarray(given[name]) if name in ("b", "z", "labels") else given[name]
+        if isinstance(want, tuple):
+            fits, came, wanted = value in want, repr(value), f"one of {[f.__name__ for f in want]}"
+        elif isinstance(want, int):
+            sizes[name], came, wanted = value, repr(value), f"a pair (vertical, horizontal) of ints >= {want}"
+            fits = isinstance(value, (tuple, list)) and len(value) == 2
+            fits = fits and all(isinstance(n, (int, np.integer)) and n >= want for n in value)
+        elif not isinstance(value, np.ndarray) or value.dtype.kind not in (
+            "iu" if name == "labels" else "biuf"
+        ):
+            fits, came = False, f"{getattr(value, 'dtype', type(value).__name__)}"
+            wanted = "a NumPy array of " + ("whole numbers" if name == "labels" else "real numbers")
+        else:
+            shape, names = [value.shape] if want == "..." else value.shape, want.split()
+            fits = value.size > 0 and len(shape) == len(names)
+            fits = fits and all(sizes.setdefault(*pair) == pair[1] for pair in zip(names, shape))
+            wanted = f"({', '.join(str(sizes.get(axis, axis)) for axis in names)}), every size at least 1"
+            came = f"of shape {value.shape}"
+        if not fits:
+            raise ValueError(f"{who}: {name} is {came}, want {wanted}")
+        if name == "padding":
+            kernel = sizes.setdefault("kernel", (sizes.get("KH"), sizes.get("KW")))
+            rest = kernel, sizes["stride"], value
+            sizes["OH"], sizes["OW"] = map(output_size, (sizes["H"], sizes["W"]), *rest)
+            if min(sizes["OH"], sizes["OW"]) < 1 or "kernel" in given and any(map(int.__ge__, value, kernel)):
+                raise ValueError(
+                    f"{who}: got a kernel {kernel}, want one that fits into x with padding {value}"
+                )
+        if name == "labels" and not (0 <= value.min() and value.max() < sizes["K"]):
+            raise ValueError(
+                f"{who}: labels go from {value.min()} to {value.max()}, want 0 to {sizes['K'] - 1}"
+            )
+
+
+globals().update({function.__name__: fitting(function, axes) for function, axes in AXES.items()})

@@ -3,11 +3,12 @@
 Nothing here uses ``layers``: what judges them is judged first.
 """
 
+import inspect
 from math import tanh
 
 import numpy as np
 import pytest
-from helpers import numbers, slopes, whole_numbers
+from helpers import numbers, refused, slopes, whole_numbers
 
 from cnnlib import formulas
 
@@ -194,3 +195,117 @@ def test_loss_backwards_are_the_derivatives():
     derivative(lambda: formulas.cross_entropy(scores, labels), dz, scores)
     da = formulas.squared_error_backward(scores, targets)
     derivative(lambda: formulas.squared_error(scores, targets), da, scores)
+
+
+# ---- what does not fit ------------------------------------------------------------------------------
+
+IMAGES, KERNELS, BIAS, MAPS = numbers((2, 5, 6, 3)), numbers((4, 2, 3, 2)), numbers(4), numbers((4, 3, 5, 3))
+CORRELATE = dict(x=IMAGES, W=KERNELS, b=BIAS)
+BACK = dict(x=IMAGES, W=KERNELS, delta=MAPS)
+POOLED = dict(x=IMAGES, kernel=(2, 2), stride=(2, 2))
+DENSE = dict(x=numbers((3, 2)), W=numbers((4, 3)), b=numbers(4))
+DENSE_BACK = dict(x=numbers((3, 2)), W=numbers((4, 3)), delta=numbers((4, 2)))
+SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
+
+
+@pytest.mark.parametrize(
+    "name, given, changed, words",
+    [
+        ("correlate2d", CORRELATE, {"x": numbers((3, 5, 6, 3))}, ["W", "(4, 2, 3, 2)", "(4, 3, KH, KW)"]),
+        ("correlate2d", CORRELATE, {"b": numbers(3)}, ["b", "(3,)", "(4)"]),
+        ("correlate2d", CORRELATE, {"x": IMAGES[0]}, ["x", "(5, 6, 3)", "(C, H, W, N)"]),
+        ("correlate2d", CORRELATE, {"x": IMAGES[..., :0]}, ["x", "(2, 5, 6, 0)", "at least 1"]),
+        ("correlate2d", CORRELATE, {"x": IMAGES.tolist()}, ["x", "list", "NumPy array"]),
+        ("correlate2d", CORRELATE, {"W": KERNELS * 1j}, ["W", "complex128", "real"]),
+        ("correlate2d", CORRELATE, {"b": None}, ["b", "object", "real"]),
+        ("correlate2d", CORRELATE, {"W": numbers((4, 2, 6, 2))}, ["kernel (6, 2)", "padding (0, 0)"]),
+        *(
+            ("correlate2d", CORRELATE, {name: value}, [name, repr(value), "pair"])
+            for name, value in [
+                *(
+                    ("stride", value)
+                    for value in (2, 2.0, (2,), (1, 2, 3), (0, 1), (1, 1.5), "11", None, (1, 10**12 + 0.5))
+                ),
+                *(("padding", value) for value in (1, (-1, 0), (0.5, 0), [1])),
+            ]
+        ),
+        ("correlate2d_backward", BACK, {"delta": MAPS[:3]}, ["delta", "(3, 3, 5, 3)", "(4, 3, 5, 3)"]),
+        ("correlate2d_backward", BACK, {"stride": (2, 1)}, ["delta", "(4, 3, 5, 3)", "(4, 2, 5, 3)"]),
+        ("correlate2d_backward", BACK, {"padding": (1, 1)}, ["delta", "(4, 5, 7, 3)"]),
+        ("convolve2d", dict(f=FIVE, g=DELTA), {"g": DELTA[0]}, ["g", "(2,)", "(M, N)"]),
+        *(
+            case
+            for name in ("max_pool2d", "avg_pool2d")
+            for case in [
+                (name, POOLED, {"kernel": 2}, ["kernel", "2", "pair"]),
+                (name, POOLED, {"stride": 2}, ["stride", "2", "pair"]),
+                (name, POOLED, {"kernel": (6, 2)}, ["kernel (6, 2)"]),
+                (name, POOLED, {"padding": (0, 2)}, ["padding (0, 2)"]),
+                (
+                    f"{name}_backward",
+                    POOLED | {"delta": MAPS[:2]},
+                    {},
+                    ["delta", "(2, 3, 5, 3)", "(2, 2, 3, 3)"],
+                ),
+            ]
+        ),
+        ("dense", DENSE, {"x": numbers((4, 2))}, ["W", "(4, 3)", "(4, 4)"]),
+        ("dense", DENSE, {"b": numbers((4, 1))}, ["b", "(4, 1)", "(4)"]),
+        ("dense", DENSE, {"x": numbers(3)}, ["x", "(3,)", "(D_in, N)"]),
+        ("dense_backward", DENSE_BACK, {"delta": numbers((2, 4))}, ["delta", "(2, 4)", "(4, 2)"]),
+        ("activation", dict(f=tanh, x=BIAS), {"x": [1.0]}, ["x", "list"]),
+        ("activation_backward", dict(f=tanh, x=BIAS, delta=BIAS), {"f": abs}, ["f", "abs", "tanh"]),
+        ("activation_backward", dict(f=tanh, x=BIAS, delta=BIAS), {"delta": BIAS[:1]}, ["delta", "(1,)"]),
+        ("softmax", dict(z=BIAS), {"z": DENSE["x"]}, ["z", "(3, 2)", "(K)"]),
+        ("softmax_jacobian", dict(z=BIAS), {"z": BIAS[:0]}, ["z", "(0,)"]),
+        *(
+            case
+            for name in ("cross_entropy", "cross_entropy_backward")
+            for case in [
+                (name, SCORES, {"labels": [0, 3]}, ["labels", "0 to 3", "0 to 2"]),
+                (name, SCORES, {"labels": [-1, 2]}, ["labels", "-1 to 2", "0 to 2"]),
+                (name, SCORES, {"labels": [0.0, 2.0]}, ["labels", "float64", "whole"]),
+                (name, SCORES, {"labels": [0, 1, 2]}, ["labels", "(3,)", "(2)"]),
+                (name, SCORES, {"labels": np.eye(3)[:2]}, ["labels", "float64"]),
+            ]
+        ),
+        (
+            "squared_error",
+            dict(outputs=FIVE, targets=FIVE),
+            {"targets": FOUR},
+            ["targets", "(4, 4)", "(5, 5)"],
+        ),
+        ("squared_error_backward", dict(outputs=FIVE, targets=FIVE), {"targets": 1.0}, ["targets", "float"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(name, given, changed, words):
+    function = getattr(formulas, name)
+    if changed:
+        function(**given)
+    with refused(f"{name}: ", *words, "want"):
+        function(**given | changed)
+
+
+def test_the_check_of_the_arguments_hides_nothing_of_the_sums():
+    for function in formulas.AXES:
+        offered = getattr(formulas, function.__name__)
+        assert inspect.getsource(offered) == inspect.getsource(function)
+        assert inspect.signature(offered) == inspect.signature(function)
+        assert offered.__doc__ == function.__doc__ and offered is not function
+
+
+def test_every_sum_of_arrays_is_checked():
+    unchecked = {"sigmoid", "relu", "output_size", "pixel", "window", "pooled_shape", "fitting", "check"}
+    here = {
+        name
+        for name, f in vars(formulas).items()
+        if inspect.isfunction(f) and f.__module__ == formulas.__name__
+    }
+    assert here - unchecked == {function.__name__ for function in formulas.AXES}
+
+
+def test_biases_and_labels_may_be_lists():
+    np.testing.assert_array_equal(
+        formulas.correlate2d(IMAGES, KERNELS, list(BIAS)), formulas.correlate2d(**CORRELATE)
+    )
+    assert formulas.cross_entropy(**SCORES) == formulas.cross_entropy(SCORES["scores"], np.array([0, 2]))

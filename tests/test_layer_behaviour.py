@@ -309,3 +309,23 @@ def test_single_precision_is_close_to_double(make, shape):
     for one, two in zip(single, double):
         assert one.dtype == np.float32
         np.testing.assert_allclose(one, two, rtol=0, atol=1e-5)
+
+
+def test_the_shapes_between_images_and_products_are_those_of_the_diagram():
+    C, H, width, N, KH, KW = 2, 7, 9, 3, 3, 4
+    layer = Conv2d(C, 5, (KH, KW), stride=(2, 1), padding=(1, 2), rng=0)
+    x = numbers((C, H, width, N))
+    C_out, OH, OW, _ = layer.output_shape(x.shape)
+    images = layer.pad(x)
+    assert images.shape == (C, H + 2, width + 4, N)
+    places = layer.places(images)
+    assert len(places) == KW and {place.shape for place in places} == {(H + 2, C, OW, N)}
+    assert all(np.shares_memory(place, images) for place in places)
+    rows = layer.unroll(x)
+    assert rows.shape == (H + 2, C * KW, OW * N) and layer.roll(rows, x.shape).shape == x.shape
+    strips = layer.strips(rows)
+    assert len(strips) == OH and {strip.shape for strip in strips} == {(KH, C * KW, OW * N)}
+    assert np.shares_memory(strips[0], strips[1])
+    assert layer.matrix().shape == (C_out, KH * C * KW)
+    product = layer.matrix() @ strips[1].reshape(KH * C * KW, -1)
+    np.testing.assert_allclose(product, layer.forward(x)[:, 1].reshape(C_out, -1))

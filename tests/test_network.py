@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import train_lenet
 from helpers import FLOATS, agree_with_slopes, identical, numbers, refused, slopes, small_lenet, whole_numbers
 
 from cnnlib import (
@@ -211,10 +212,7 @@ def test_output_shape_of_a_network_is_the_shape_of_its_output():
 
 
 def test_shapes_of_the_digit_network_of_s27():
-    net = Sequential(
-        *(Conv2d(1, 6, 5), Sigmoid(), MaxPool2d(2), Conv2d(6, 16, 5), Sigmoid(), MaxPool2d(2)),
-        *(Flatten(), Dense(256, 120), Sigmoid(), Dense(120, 10)),
-    )
+    net = train_lenet.build("S", "Sigmoid", 1.0, float)
     shape, shapes = (1, 28, 28, 64), []
     for layer in net.layers:
         shape = layer.output_shape(shape)

@@ -18,6 +18,26 @@ def test_the_file_holds_every_run_with_its_settings():
         assert len(run["history"]["loss"]) == len(run["history"]["accuracy"]) == run["settings"]["epochs"]
 
 
+def test_the_networks_are_built_by_the_chapter():
+    net = train_lenet.build("S", "ReLU", None, np.float32, pool="ToAll")
+    assert [type(layer).__name__ for layer in net.layers].count("ToAll") == 2
+    assert {layer.params[key].dtype for layer, key in net.parameters()} == {np.dtype(np.float32)}
+    assert train_lenet.build("Z", "ReLU", None, float).output_shape((3, 32, 32, 2)) == (10, 2)
+    for settings in ({"activation": "Sigmoid", "gain": None}, {"activation": "ReLU", "gain": 1.0}):
+        with pytest.raises(ValueError, match="Z's network: got"):
+            train_lenet.build("Z", **settings, dtype=float)
+
+
+def test_a_function_that_the_chapter_lacks_or_has_twice_is_named(tmp_path, monkeypatch):
+    for cells in ([], ["def f(): pass"] * 2):
+        path = tmp_path / "chapter.ipynb"
+        cells = [{"cell_type": "code", "source": [code]} for code in cells]
+        path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+        monkeypatch.setattr(train_lenet, "CHAPTER", path)
+        with pytest.raises(ValueError, match=r"want each once of \['f'\]"):
+            train_lenet.from_chapter(["f"], {})
+
+
 @pytest.mark.parametrize("name", train_lenet.RUNS)
 def test_the_first_steps_are_those_of_the_file(name):
     settings, stored = train_lenet.RUNS[name], RESULTS[name]["history"]["first_steps"]

@@ -1,4 +1,21 @@
-"""Convolutional layers: a window that slides, the same weights at every position."""
+"""Convolutional layers: a window that slides, the same weights at every position.
+
+How ``Conv2d`` goes from images to products of matrices and back, with the function that takes each way::
+
+    x       (C, H, W, N)
+      | pad
+    images  (C, H + 2 ph, W + 2 pw, N)
+      | places: a view for each column v of the kernel, of all that this column meets
+    KW of   (H + 2 ph, C, OW, N)
+      | unroll: copied beside one another                      roll: added where they were read, the way back up
+    rows    (H + 2 ph, C KW, OW N)
+      | strips: a view for each row i of outputs, of the KH rows that its windows see
+    OH of   (KH, C KW, OW N)   as a matrix   (KH C KW, OW N)
+      | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N)
+    y[:, i] (C_out, OW N)
+
+Neighbouring strips share KH - stride rows, as views; an im2col along both axes would copy them.
+"""
 
 from math import prod
 

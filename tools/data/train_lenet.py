@@ -3,19 +3,22 @@
     python tools/data/train_lenet.py                 all runs (about ten minutes on one core; MNIST from CNNLIB_MNIST_DIR or the cache)
     python tools/data/train_lenet.py sigmoid_he ...  these runs only, the others kept
 
-Each run is a dict of settings; its history (mean loss and test accuracy of each epoch, loss of the first steps) stands
-beside it in the file. A test trains the first steps of every run again and compares.
+The networks are built by the chapter's own functions, read out of its cells. Each run is a dict of settings; its history
+(mean loss and test accuracy of each epoch, loss of the first steps) stands beside it in the file. A test trains the
+first steps of every run again and compares.
 """
 
+import ast
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from cnnlib import SGD, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy
-from cnnlib import datasets, training
+import cnnlib
+from cnnlib import SGD, MaxPool2d, SoftmaxCrossEntropy, datasets, training
 
+CHAPTER = Path(__file__).parents[2] / "book" / "lenet.ipynb"
 RESULTS = Path(__file__).parents[2] / "cnnlib" / "data" / "lenet.json"
 FIRST_STEPS = 40
 
@@ -41,25 +44,27 @@ class ToAll(MaxPool2d):
         return delta.repeat(2, axis=1).repeat(2, axis=2)
 
 
+def from_chapter(names, world):
+    """The functions of these names, as the chapter defines them, in a ``world`` of names that they use."""
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    codes = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    found = [node for code in codes for node in code.body if getattr(node, "name", None) in names]
+    if sorted(node.name for node in found) != sorted(names):
+        raise ValueError(f"{CHAPTER} defines {[node.name for node in found]}, want each once of {names}")
+    exec(compile(ast.Module(found, []), CHAPTER, "exec"), world)
+    return [world[name] for name in names]
+
+
 def build(network, activation, gain, dtype, pool="MaxPool2d"):
     """S's network (S27) or Z's (Z15). ``gain`` None: He's initialisation; a number: that times Xavier's deviation."""
-    rng = np.random.default_rng(0)
-    act, pool = {"Sigmoid": Sigmoid, "ReLU": ReLU}[activation], {"MaxPool2d": MaxPool2d, "ToAll": ToAll}[pool]
-
-    def init(fan_in, fan_out):
-        return "he" if gain is None else gain * np.sqrt(2 / (fan_in + fan_out))
-
-    def conv(c_in, c_out):
-        return Conv2d(c_in, c_out, 5, init=init(25 * c_in, 25 * c_out), rng=rng)
-
-    def dense(d_in, d_out):
-        return Dense(d_in, d_out, init=init(d_in, d_out), rng=rng)
-
-    c_in, c_1, c_2, d_in, d_hidden = {"S": (1, 6, 16, 256, 120), "Z": (3, 16, 32, 800, 1000)}[network]
-    maps = [conv(c_in, c_1), act(), pool(2), conv(c_1, c_2), act(), pool(2), Flatten()]
-    return Sequential(
-        *maps, dense(d_in, d_hidden), act(), Dense(d_hidden, 10, init="xavier", rng=rng)
-    ).astype(dtype)
+    world = vars(cnnlib) | {"np": np, "MaxPool2d": {"MaxPool2d": MaxPool2d, "ToAll": ToAll}[pool]}
+    s_network, z_network, xavier = from_chapter(["s_network", "z_network", "xavier"], world)
+    if network == "Z":
+        if (activation, gain) != ("ReLU", None):
+            raise ValueError(f"Z's network: got {activation}, gain {gain}, want ReLU and He's initialisation")
+        return z_network(np.random.default_rng(0)).astype(dtype)
+    init = xavier(gain) if gain is not None else lambda fan_in, fan_out: "he"
+    return s_network(getattr(cnnlib, activation), init, np.random.default_rng(0)).astype(dtype)
 
 
 def load(data, dtype):
