@@ -190,9 +190,7 @@ def test_others_are_not(host):
 
 def test_without_its_guard_no_kernel_starts(tmp_path, monkeypatch):
     copy_from_checkout("tools/gate", tmp_path)
-    (tmp_path / "tools/gate/guard.py").write_text("def install(**limits):
-    raise OSError('broken')
-")
+    (tmp_path / "tools/gate/guard.py").write_text("def install(**limits):\n    raise OSError('broken')\n")
     monkeypatch.setattr(sandbox, "HERE", tmp_path / "tools" / "gate")
     with pytest.raises(execution.KernelEnded, match=r"no guard, so no kernel: OSError\('broken'\)"):
         execution.Execution(tmp_path / "x.ipynb", sandbox.STORED)
