@@ -20,6 +20,7 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
+import make_digits
 import numpy as np
 import pooch
 import pytest
@@ -152,6 +153,15 @@ def test_make_digits_regenerates_the_embedded_file(tmp_path):
             return [(m.filename, m.date_time, m.create_system, archive.read(m)) for m in archive.infolist()]
 
     assert members(tmp_path / "digits.npz") == members(ROOT / "cnnlib" / "data" / "digits.npz")
+
+
+def test_make_digits_knows_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr(datasets, "mnist", lambda folder: datasets.digits())
+    make_digits.main("~/mnist", "~/digits.npz")
+    with np.load(tmp_path / "digits.npz") as file:
+        assert file["t_test"].shape == (1000,)
 
 
 @pytest.fixture(scope="module")

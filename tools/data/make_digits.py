@@ -42,8 +42,9 @@ def main(folder=None, path=Path(__file__).parents[2] / "cnnlib" / "data" / "digi
         "x_test": pixels(x_test, TEST),
         "t_test": t_test[:TEST].astype(np.uint8),
     }
+    path = Path(path).expanduser()
     write(path, arrays)
-    print(f"{path}: {Path(path).stat().st_size:,} bytes")
+    print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
