@@ -2,9 +2,9 @@
 
 Arrays hold features first and examples last: (D, N), (C, L, N), (C, H, W, N).
 
-A letter and a number in a docstring, like K12 or S22, name a statement of the lectures that the code follows: K, Q, S, E
-and Z are five sets of lecture slides, the number counts their statements. ``cnnlib/data/ledger.toml`` lists them all, with
-the chapter of the book that proves each, and what became of it.
+A letter and a number in a docstring, like K12 or S22, name a statement of the lectures that the code follows:
+K, Q, S, Z and E are five sets of slides, the number counts what they state. ``cnnlib/data/ledger.toml`` has them
+all, each with its lecture's author, the chapter of the book that settles it, and the verdict.
 """
 
 from . import datasets, formulas, training

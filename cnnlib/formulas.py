@@ -1,8 +1,8 @@
 """The lectures' sums, index by index, in plain loops: slow on purpose, the oracle for ``layers``.
 
 Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, with
-examples last. ``kernel``, ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite, and
-softmax overflows above 709, as the sum does that it is. What does not fit is a ValueError: see ``AXES``.
+examples last. ``kernel``, ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite,
+and softmax overflows above 709, as the sum does that it is. What does not fit is a ValueError: see ``AXES``.
 """
 
 from functools import wraps

@@ -1,15 +1,11 @@
-"""Finite differences: the judge that knows nothing of backpropagation.
+"""Finite differences: the judge that knows nothing of backpropagation."""
 
-What is judged gets copies; what it does to them or to its parameters is found, named and undone.
-"""
-
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from .judged import called, differ, double, misdeeds, one_pass, output, parameters, put_back, same, writable
 from .layers.base import floating, is_number
-from .network import Sequential
 
 STEPS = 8.0 ** np.arange(-2, 9)  # of look_closer, in eps: from 1.6e-8 to 17 where eps is 1e-6
 
@@ -79,12 +75,13 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
     """Compare backward with finite differences, element by element, for x and for every parameter.
 
     The scalar is J = sum(delta * forward(x)), so that dJ/dy = ``delta``, a random one where none is given
-    (``rng``: a Generator or a seed, 0 by default). x and the parameters are float64. These and ``delta`` come
-    back unchanged, whatever the judged code does; ``grads`` hold what its backward computed. An error is
-    relative to the largest element of its gradient. Where backward and the quotient for ``eps`` disagree,
-    other steps decide. Where these cannot, the report says why: at a kink (a ReLU's zero, a pooling tie) no
-    derivative exists, a gradient drowns in round-off, or two calls give two results. A layer that changes what
-    it is given is named, and the report not ok, even where the gradients are right.
+    (``rng``: a Generator or a seed, 0 by default; its next draw where x was drawn from the same seed). x and the
+    parameters are float64. These and ``delta`` come back unchanged, whatever the judged code does; ``grads``
+    hold what its backward computed. An error is relative to the largest element of its gradient. Where backward
+    and the quotient for ``eps`` disagree, other steps decide. Where these cannot, the report says why: at a kink
+    (a ReLU's zero, a pooling tie) no derivative exists, a gradient drowns in round-off, or two calls give two
+    results. A layer that changes what it is given is named, and the report not ok, even where the gradients are
+    right.
 
     What is judged has ``forward``, ``backward`` and the dicts ``params`` and ``grads``, with the same keys.
     Returns a report: ``.ok``, ``.errors[name]``, ``.notes[name]``, ``.remarks``, and a text. ValueError for
@@ -120,8 +117,8 @@ def judge(got, array, moved, size, eps, tol):
     """(error, note) of one gradient. The note says why it cannot be judged, and is empty where it can.
 
     ``moved()`` is delta * (y - y before), element by element, so that outputs which stay cancel exactly;
-    ``size``, the sum of |delta * y|, is what round-off is relative to. A gradient whose terms cancel is not asked
-    for more than 13 digits of the terms.
+    ``size``, the sum of |delta * y|, is what round-off is relative to. A gradient whose terms cancel is not
+    asked for more than 13 digits of the terms.
     """
     numeric = numerical_gradient(lambda _: float(moved().sum()), array, eps)
     if not np.isfinite(got + numeric).all():
@@ -152,7 +149,7 @@ def judge(got, array, moved, size, eps, tol):
 
 
 def look_closer(array, index, moved, size, eps):
-    """(slope, doubt, kink, terms) of one element, from the quotients to its left and right for each of the STEPS.
+    """(slope, doubt, kink, terms) of one element, from the quotients to its left and right for all STEPS.
 
     The slope is extrapolated from two steps to none, by those two that leave the least doubt: round-off, what
     the next step would change, a difference between left and right that does not shrink with the step as that
@@ -196,131 +193,21 @@ def first_output(model, x, delta, rng, eps):
     if not np.isfinite(y).all() or in_single(output(model, "forward", near.copy("K")), near):
         raise ValueError(f"{who}: forward gives nan, inf or float32 numbers, want finite float64")
     if delta is None:
-        delta = np.random.default_rng(0 if rng is None else rng).standard_normal(y.shape)
+        rng = np.random.default_rng(0 if rng is None else rng)
+        delta = rng.standard_normal(y.shape)
+        if parallel(
+            delta.ravel(), x.ravel()
+        ):  # of one seed: delta x^T would be symmetric, and hide a transpose
+            delta = rng.standard_normal(y.shape)
     if floating(who, delta, "delta").shape != y.shape:
         raise ValueError(f"{who}: got delta of shape {delta.shape}, want {y.shape}")
     return y, delta.astype(float)
-
-
-def one_pass(model, owners, x, delta):
-    """y of one forward and every gradient of one backward, by name, copied."""
-    found = {"y": output(model, "forward", x.copy("K")), "x": output(model, "backward", delta.copy())}
-    wanted = {"x": x.shape}
-    for name, (layer, key) in owners.items():
-        if layer.grads.keys() != layer.params.keys():
-            came, want = sorted(layer.grads), sorted(layer.params)
-            raise ValueError(f"{called(layer)}: backward leaves the gradients {came}, want {want}")
-        found[name] = double(called(layer), layer.grads[key], f"gradient {key}").copy("K")
-        wanted[name] = layer.params[key].shape
-    for name, shape in wanted.items():
-        if found[name].shape != shape:
-            came = f"gradient {name} has shape {found[name].shape}"
-            raise ValueError(f"{called(model)}: {came}, want {shape}")
-    return found
-
-
-def misdeeds(model, x, delta):
-    """A sentence for each layer that changes what it is given, and for the first that gives two answers.
-
-    Each layer of a Sequential gets copies of what it would meet, so that none feels what another does.
-    """
-    layers, met = model.layers if type(model) is Sequential else [model], []
-    for method, flow, order in 2 * [("forward", x, layers), ("backward", delta, layers[::-1])]:
-        for layer in order:
-            given, copy = flow, flow.copy("K")
-            flow = output(layer, method, copy)
-            grads = [np.array(grad) for grad in layer.grads.values()] if method == "backward" else []
-            met.append((f"{called(layer)}: {method}", given, copy, [flow, *grads]))
-    once, twice = met[: len(met) // 2], met[len(met) // 2 :]
-    remarks = [
-        f"{who} changes what it is given in place, want it left as it is"
-        for who, given, copy, _ in once
-        if not same(given, copy)
-    ]
-    for (who, *_, first), (*_, second) in zip(once, twice):
-        if any(map(differ, first, second)):
-            return [*remarks, f"{who} gives something else when called again: it is random or keeps state"]
-    return remarks
-
-
-@contextmanager
-def put_back(owners):
-    """Parameters come back bit by bit, in the same arrays and dicts; where it raises, gradients do, too.
-
-    The block gets a function that raises ValueError if parameters have been changed by then.
-    """
-
-    def check_unchanged():
-        for layer, _, _, entries, arrays in kept[: len(layers)]:
-            same_arrays = all(layer.params.get(key) is entries[key] for key in entries)
-            if not same_arrays or not all(same(array, copy) for array, copy in arrays):
-                raise ValueError(f"{called(layer)} changes its parameters, want them left as they are")
-
-    layers = {id(layer): layer for layer, _ in owners.values()}.values()
-    kept = [
-        (
-            layer,
-            name,
-            held,
-            dict(held),
-            [(a, a.copy()) for a in held.values() if isinstance(a, np.ndarray) and a.flags.writeable],
-        )
-        for name in ("params", "grads")
-        for layer in layers
-        for held in [getattr(layer, name)]
-    ]
-    try:
-        yield check_unchanged
-        kept = kept[: len(layers)]  # after success, the gradients are backward's
-    finally:
-        for layer, name, held, entries, arrays in kept:
-            for array, copy in arrays:
-                array.flags.writeable = True
-                array[...] = copy
-            held.clear()
-            held.update(entries)
-            if getattr(layer, name, None) is not held:
-                setattr(layer, name, held)
-
-
-# ---- what is wanted ---------------------------------------------------------------------------------
-
-
-def parameters(model):
-    """{name: (layer, key)}: "W" for a layer by itself, "0.W" in a network; ValueError for what is neither."""
-    methods = [getattr(model, method, None) for method in ("forward", "backward")]
-    if isinstance(model, type) or not all(map(callable, methods)):
-        raise ValueError(f"check_gradients: got {called(model)}, want an object with forward and backward")
-    network = hasattr(model, "named")
-    for layer in model.layers if network else [model]:
-        for name in ("params", "grads"):
-            if not isinstance(held := getattr(layer, name, None), dict):
-                came = f"{called(layer)}: {name} is {type(held).__name__}"
-                raise ValueError(f"{came}, want a dict of arrays, empty where nothing is learned")
-    named = model.named() if network else [(key, model, key) for key in model.params]
-    owners = {name: (layer, key) for name, layer, key in named}
-    if "x" in owners:
-        raise ValueError(f"{called(model)}: a parameter is called x, want another name: x is the input")
-    for layer, key in owners.values():
-        writable(called(layer), layer.params[key], key)
-    return owners
 
 
 def can_step(arrays, eps):
     """ValueError unless a step of ``eps`` changes every number of the arrays."""
     if lost := [name for name, array in arrays.items() if array.size == 0 or (array + eps == array).any()]:
         raise ValueError(f"check_gradients: {lost} is empty or too large, want numbers that {eps} changes")
-
-
-def called(model):
-    """Its text, or the name of its class where the text does not begin with it."""
-    name, text = (model if isinstance(model, type) else type(model)).__name__, str(model)
-    return text if text.startswith(name) or isinstance(model, (str, int)) else name
-
-
-def output(model, method, given):
-    """What the method gives, copied; ValueError unless that is float64."""
-    return double(called(model), getattr(model, method)(given), f"what {method} gives").copy("K")
 
 
 def number(value):
@@ -332,20 +219,6 @@ def number(value):
     return float(value)
 
 
-def double(who, array, name):
-    """The array, if it is float64; ValueError, naming who asked, otherwise."""
-    if floating(who, array, name).dtype != np.float64:
-        raise ValueError(f"{who}: {name} is {array.dtype}, want float64, for a step drowns in anything less")
-    return array
-
-
-def writable(who, array, name):
-    """The array, if it is float64 and can be changed; ValueError, naming who asked, otherwise."""
-    if not double(who, array, name).flags.writeable:
-        raise ValueError(f"{who}: {name} is read-only, want an array that can be stepped in place")
-    return array
-
-
 def positive(who, **numbers):
     """ValueError unless each is a positive number."""
     for name, value in numbers.items():
@@ -353,22 +226,17 @@ def positive(who, **numbers):
             raise ValueError(f"{who}: {name} is {value!r}, want a positive number")
 
 
-def same(one, other):
-    """Whether two float64 arrays are equal, bit by bit."""
-    return np.array_equal(one.view(np.int64), other.view(np.int64))
-
-
-def differ(one, other):
-    """Whether two arrays differ by more than rounding."""
-    noise = 1e-12 * np.fmax.reduce(np.abs(one), axis=None, initial=0)
-    return one.shape != other.shape or not np.allclose(one, other, 1e-9, noise, equal_nan=True)
-
-
 def in_single(got, given):
-    """Whether ``got`` are float32's numbers, not all of them short, where ``given`` are not: computed in float32."""
+    """Whether ``got`` are float32's numbers, not all short ones, and ``given`` are not: float32 was inside."""
 
     def fit(values, dtype):
         with np.errstate(over="ignore"):
             return (values == values.astype(dtype)).all()
 
     return fit(got, np.float32) and not fit(got, np.float16) and not fit(given, np.float32)
+
+
+def parallel(one, other):
+    """Whether the numbers with which two arrays begin are multiples, as those of one seed are."""
+    one, other = one[: other.size], other[: one.size]
+    return one.size > 1 and abs(one @ other) > (1 - 1e-12) * np.sqrt((one @ one) * (other @ other)) > 0

@@ -281,6 +281,13 @@ def test_delta_may_be_given_or_drawn_from_a_seed():
     assert check_gradients(make(), x, rng=1) != reports[0]
 
 
+@pytest.mark.parametrize("size", [1, 0.1, -3])
+def test_delta_is_not_x_though_both_are_of_one_seed(size):
+    x = size * numbers((3, 4), 0)  # with delta = x, dW = x x^T is symmetric
+    report = check_gradients(TransposedGradientDense(3, 3, rng=1), x)
+    assert str(report).splitlines()[1].startswith("W  WRONG")
+
+
 def test_gradients_left_are_those_of_backward():
     layer, x, delta = Dense(4, 3, rng=0), numbers((4, 2), 1), numbers((3, 2), 2)
     check_gradients(layer, x, delta)
