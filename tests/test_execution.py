@@ -76,10 +76,20 @@ REFUSED = {
     ),
 }
 if sys.platform != "win32":
-    REFUSED["an_alarm"] = (
-        ["import signal", "_ = signal.setitimer(signal.ITIMER_REAL, 99)", "x = 1"],
-        {"Cell 1": "leaves running what may show or end something later: an alarm."},
-    )
+    REFUSED |= {
+        "an_alarm": (
+            ["import signal", "_ = signal.setitimer(signal.ITIMER_REAL, 99)", "x = 1"],
+            {"Cell 1": "leaves running what may show or end something later: an alarm."},
+        ),
+        "a_signal": (
+            ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)", "x = 1"],
+            {"Cell 1": "The kernel died."},
+        ),
+        "a_softer_signal": (
+            ["import signal", "signal.raise_signal(signal.SIGTERM)", "x = 1"],
+            {"Cell 1": "The kernel died."},
+        ),
+    }
 # The cells of one notebook: each shows something that is otherwise where pytest runs it.
 SURROUNDINGS = {
     "hash seed": "print({'convolution', 'pooling', 'softmax', 'dense', 'flatten'})",

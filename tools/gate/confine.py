@@ -73,19 +73,30 @@ def set_read_only(path, flags, on):
 
 
 def start(command):
-    """Starts the command as the first process of its namespace: with it the system ends all others there. Returns
-    its exit code."""
+    """Starts the command as the third process of its namespace; returns its exit code. With the first the system ends all
+    others there, and spares it by signals that end any other program; a kernel whose parent is the first ends at once,
+    for it takes itself for left behind. So these two only wait."""
     parent = os.getppid()
     # An interrupt is sent to this process and to the program: it is the program's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if (child := os.fork()) == 0:
+    if (first := os.fork()) == 0:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        for _ in range(2):
+            if child := os.fork():
+                os._exit(exit_code(child))
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(command[0], command)
     # The program cannot see whether what started it lives on, as kernels do: so this process looks.
     signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(1))
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
-    _, status = os.waitpid(child, 0)
+    return exit_code(first)
+
+
+def exit_code(process):
+    """The exit code of a child, as a shell gives it, when it has ended, whatever other processes do before."""
+    ended = None
+    while ended != process:
+        ended, status = os.wait()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
