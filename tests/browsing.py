@@ -227,7 +227,7 @@ def settle(page):
 
 
 def put_on(page, medium):
-    """Show the page on "screen" or in "print", where programs are wrapped and so do not scroll."""
+    """Show the page on "screen" or in "print", which is wider."""
     page.emulate_media(media=medium)
     settle(page)
 

@@ -371,6 +371,19 @@ def test_paper_is_white_also_where_the_screen_is_dark(first):
     browsing.turn(first.page, THEMES[first.width])
 
 
+def test_what_scrolls_can_be_reached_after_the_theme_has_looked_at_paper(first):
+    """Paper is wider, so that more fits, and what was folded then comes back to the screen without a change of size."""
+    fold = "open => document.querySelectorAll('article details').forEach(box => box.open = open)"
+    first.page.evaluate(fold, False)
+    browsing.put_on(first.page, "print")
+    first.page.evaluate("() => { dispatchEvent(new Event('resize')); }")
+    first.page.wait_for_function("document.querySelector('article pre[tabindex=\"-1\"]')")
+    browsing.put_on(first.page, "screen")
+    first.page.evaluate(fold, True)
+    browsing.settle(first.page)
+    assert first.page.evaluate(OUT_OF_REACH) == []
+
+
 def test_nothing_plays_where_motion_is_unwanted(first):
     for motion in ("reduce", "no-preference"):
         first.page.emulate_media(reduced_motion=motion)

@@ -25,11 +25,13 @@ addEventListener("load", async () => {
       document.querySelector(`.${side}-toggle`).focus());
 
   // What is larger than its box scrolls in it, and can be reached by the Tab key while it does: formulas, and what the
-  // theme looks at, though only when the window changes and some time later, and never when a box is unfolded.
+  // theme looks at, though only when the window changes and some time later, when it may be on paper, folded, or neither.
   await window.MathJax?.startup.promise;
-  const sizes = new ResizeObserver(changes => changes.forEach(({ target: box }) =>
-    box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?
-      box.tabIndex = 0 : box.removeAttribute("tabindex")));
-  document.querySelectorAll("article :not(svg, svg *)").forEach(box =>
-    /auto|scroll/.test(getComputedStyle(box).overflow) && sizes.observe(box));
+  const boxes = [...document.querySelectorAll("article :not(svg, svg *)")]
+    .filter(box => /auto|scroll/.test(getComputedStyle(box).overflow));
+  const judge = box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?
+    box.tabIndex = 0 : box.removeAttribute("tabindex");
+  const sizes = new ResizeObserver(changes => changes.forEach(({ target }) => judge(target)));
+  boxes.forEach(box => sizes.observe(box));
+  matchMedia("print").addEventListener("change", () => boxes.forEach(judge));
 });
