@@ -697,7 +697,9 @@ def test_weekly_tries_the_newest_of_everything_but_what_asks_for_the_pins():
 def test_contributing_has_what_weekly_builds_without_jupyter_book():
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     ran = runs(JOBS["weekly"]["newest-without-jupyter-book"])
-    for line in re.search(r"plain_conf.*?```", contributing, re.DOTALL)[0].splitlines()[:-1]:
+    for line in re.search(r"^python \S+plain_conf.*?^```", contributing, re.DOTALL | re.MULTILINE)[
+        0
+    ].splitlines()[:-1]:
         assert line in ran
     assert "constraints" not in ran and "requirements" not in ran
 
