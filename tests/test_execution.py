@@ -45,34 +45,22 @@ REFUSED = {
         },
     ),
     "exit": (["x = 1", "exit()", "x"], {"Cell 1": "The cell asks for ask_exit, as exit() does."}),
-    "quit": (["globals()['quit']()", "x = 1"], {"Cell 0": "The cell asks for ask_exit, as exit() does."}),
-    "system_exit": (["import sys", "sys.exit()", "x = 1"], {"Cell 1": "SystemExit"}),
     "hard_exit": (["import os", "os._exit(0)", "x = 1"], {"Cell 1": "The kernel died."}),
     "a_stopped_loop": (
         ["import asyncio", "asyncio.get_running_loop().stop()", "x = 1"],
         {"Cell 1": "The kernel died."},
     ),
-    "a_thread_without_end": (
-        ["x = 1", LATE.format(99) + "threading.Thread(target=f, daemon=True, name='slow').start()", "x = 2"],
-        {"Cell 1": "leaves running what may show or end something later: the thread slow."},
-    ),
-    "a_thread_of_a_pool": (
-        [
-            "from concurrent.futures import ThreadPoolExecutor",
-            "pool = ThreadPoolExecutor(1)\nprint(*pool.map(abs, [-1]))",
-        ],
-        {"Cell 1": "something later: the thread ThreadPoolExecutor-0_0."},
-    ),
-    "a_task_that_prints": (
+    "what_asyncio_does_later": (
         [
             "import asyncio\n\n\nasync def f():\n    await asyncio.sleep(0.2)\n    print('late')",
             "t = asyncio.create_task(f())",
+            "_ = asyncio.get_running_loop().call_later(0.3, print, 'later')",
         ],
-        {"frames": "code cell 2 shows something after its end: late"},
+        {"frames": "code cell 3 shows something after its end: later"},
     ),
-    "a_call_for_later": (
-        ["import asyncio", "_ = asyncio.get_running_loop().call_later(0.2, print, 'late')"],
-        {"frames": "code cell 2 shows something after its end: late"},
+    "a_thread_without_end": (
+        ["x = 1", LATE.format(99) + "threading.Thread(target=f, daemon=True, name='slow').start()", "x = 2"],
+        {"Cell 1": "leaves running what may show or end something later: the thread slow."},
     ),
 }
 if sys.platform != "win32":
@@ -83,10 +71,6 @@ if sys.platform != "win32":
         ),
         "a_signal": (
             ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)", "x = 1"],
-            {"Cell 1": "The kernel died."},
-        ),
-        "a_softer_signal": (
-            ["import signal", "signal.raise_signal(signal.SIGTERM)", "x = 1"],
             {"Cell 1": "The kernel died."},
         ),
     }

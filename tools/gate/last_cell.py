@@ -4,7 +4,7 @@ asyncio do what it still has to do, so that nothing is shown unseen."""
 
 from nbformat.v4 import new_code_cell, new_output
 
-SECONDS = 2
+SECONDS = 1
 WAIT = f"""
 import asyncio as _asyncio
 
