@@ -44,7 +44,7 @@ class Execution:
 
     def __init__(self, path, surroundings, seconds=SECONDS_A_CELL):
         self.seconds, self.shown = seconds, 0
-        self.cells = []  # the name of each cell's request, and of each look whether the kernel lives
+        self.cells = []  # the name of each cell's request
         self.ending = ExitStack()
         self.ending.callback(ensure_event_loop().close)  # that jupyter_client will use, in this thread
         try:
@@ -81,18 +81,15 @@ class Execution:
         outputs, late = [], []
         try:
             reply = self.until_idle(name, outputs, late)
-            alive = self.client.kernel_info()
-            self.until_idle(alive, late, late)
+            self.until_idle(self.client.kernel_info(), late, late)  # whether it still lives
         except KernelEnded as error:
             raise KernelEnded(str(error), [output for _, output in outputs]) from None
         problems = [
             f"{self.label(parent)} shows something after its end: {_said(output)}" for parent, output in late
         ]
         outputs = [output for _, output in outputs]
-        if reply["payload"]:
-            raise KernelEnded(
-                f"The cell asks for {reply['payload'][0].get('source')}, as exit() does.", outputs
-            )
+        if asked := reply.get("payload"):
+            raise KernelEnded(f"The cell asks for {asked[0].get('source')}, as exit() does.", outputs)
         if any(output.output_type == "error" for output in outputs):
             raise CellError("Cell execution caused an exception.", outputs)
         if problems:
