@@ -111,6 +111,8 @@ if LINUX:
             None,
         ),
         "to fork": (
+            # from 3.12 on Python warns where a process with threads forks, and so writes
+            "import warnings\n\nwarnings.simplefilter('ignore')\n"
             "if not (child := os.fork()):\n    os._exit(0)\n_ = os.waitpid(child, 0)",
             *2 * ["may not start a program: os.fork"],
             None,
