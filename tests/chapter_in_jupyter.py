@@ -40,31 +40,6 @@ def run_all(page):
     return from_dict(page.evaluate(f"{CONTENT}.model.toJSON()"))
 
 
-def exchange(page, name, ran):
-    """Put another chapter in the place of the one that is open and has run, in its kernel, which forgets all names; a
-    function that counts the cells of a run as a kernel of its own would, after those of the notebook `ran`."""
-    page.evaluate(
-        """async name => {
-          const widget = jupyterapp.shell.currentWidget;
-          await widget.sessionContext.session.kernel.requestExecute({ code: "%reset -f" }).done;
-          widget.content.model.fromJSON((await jupyterapp.serviceManager.contents.get(name, { content: true })).content);
-        }""",
-        f"{name}.ipynb",
-    )
-    before = 1 + max(
-        cell.execution_count or 0 for cell in ran.cells if cell.cell_type == "code"
-    )  # 1: to forget
-
-    def counted(fresh):
-        code = [cell for cell in fresh.cells if cell.cell_type == "code"]
-        for counts in [*code, *(output for cell in code for output in cell.outputs)]:
-            if counts.get("execution_count"):
-                counts.execution_count -= before
-        return fresh
-
-    return counted
-
-
 def differences(stored, fresh, looked_at=lambda output: output):
     """Where a run gave other cells or outputs than are stored: {cell: sentences}. looked_at: what to compare of an
     output."""

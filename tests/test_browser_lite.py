@@ -5,7 +5,6 @@ The variable CNNLIB_LITE_CHAPTERS names other chapters than the usual ones, or "
 folder that CNNLIB_PYODIDE_DIR names, by way of a server on this machine, or else from where the book takes it.
 """
 
-import copy
 import os
 import re
 import shutil
@@ -23,9 +22,7 @@ import chapter_in_jupyter
 import pytest
 from conftest import need
 
-CHAPTERS = browsing.chosen("CNNLIB_LITE_CHAPTERS", ["neuron", "softmax"])
-# To start Python takes most of the time: the usual chapters run one after the other in one, those that are named apart.
-RUNS = [[name] for name in CHAPTERS] if os.environ.get("CNNLIB_LITE_CHAPTERS") else [CHAPTERS]
+CHAPTERS = browsing.chosen("CNNLIB_LITE_CHAPTERS", ["neuron"])  # one: to start Python takes most of the time
 PATIENCE = 240  # seconds for a chapter
 PYODIDE = urlsplit(run_in_browser.PYODIDE)
 MATPLOTLIB = re.compile(r'<svg viewBox="[^"]*" style="width:100%.*?</svg>(?=</div>\n</div>)', re.DOTALL)
@@ -77,29 +74,21 @@ def without_drawings(output):
     return output | {"data": data | html} if html else output
 
 
-@pytest.mark.parametrize("names", RUNS, ids=" ".join)
-def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, names):
-    stored = [chapter_in_jupyter.stored(name) for name in names]
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, name):
+    stored = chapter_in_jupyter.stored(name)
     worker = urljoin(home, "/api/")  # what JupyterLite asks its own service worker
     with browsing.Tab(browser, (home, worker, f"{PYODIDE.scheme}://{PYODIDE.netloc}/")) as tab:
         tab.page.set_default_timeout(1000 * PATIENCE)
-        tab.open(f"{names[0]}.html")
+        tab.open(f"{name}.html")
         begun = time.monotonic()
         tab.page.click(".run-chapter-start")
         tab.page.wait_for_url("**/lite/notebooks/**")
-        chapter_in_jupyter.wait_for_cells(tab.page, stored[0])
+        chapter_in_jupyter.wait_for_cells(tab.page, stored)
         fresh = chapter_in_jupyter.run_all(tab.page)
         assert time.monotonic() - begun < PATIENCE
-        assert chapter_in_jupyter.differences(stored[0], fresh, without_drawings) == {}
-        chapter_in_jupyter.move_frames(tab.page, stored[0])
-        for name, other in zip(names[1:], stored[1:], strict=True):
-            counted = chapter_in_jupyter.exchange(tab.page, name, fresh)
-            chapter_in_jupyter.wait_for_cells(tab.page, other)
-            fresh = chapter_in_jupyter.run_all(tab.page)
-            assert (
-                chapter_in_jupyter.differences(other, counted(copy.deepcopy(fresh)), without_drawings) == {}
-            )
-            chapter_in_jupyter.move_frames(tab.page, other)
+        assert chapter_in_jupyter.differences(stored, fresh, without_drawings) == {}
+        chapter_in_jupyter.move_frames(tab.page, stored)
         assert tab.errors() == []
 
 

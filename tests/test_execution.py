@@ -2,6 +2,7 @@
 and both name the cell and the reason. Each case is tried with both."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import execution
 import notebooks
@@ -121,16 +122,19 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def told(project):
     """What the tool says of each chapter, which it leaves as it is, or stores where there is nothing to say."""
-    said = {}
-    for path in (project / "book").glob("*.ipynb"):
+
+    def tell(path):
         before = path.read_bytes()
         try:
             (notebooks.execute if path.stem in REFUSED else notebooks.run)(path)
-            said[path.stem] = ""
         except notebooks.NotebookError as error:
-            said[path.stem] = str(error)
             assert path.read_bytes() == before
-    return said
+            return str(error)
+        return ""
+
+    paths = list((project / "book").glob("*.ipynb"))
+    with ThreadPoolExecutor(4) as pool:  # half of the time they wait: for threads, for kernels that have died
+        return {path.stem: said for path, said in zip(paths, pool.map(tell, paths), strict=True)}
 
 
 @pytest.fixture(scope="module")
