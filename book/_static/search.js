@@ -1,10 +1,11 @@
 // The search: in the dialog that Ctrl+K opens, and on search.html. The index, which tools/site/search.py writes, and lunr,
 // which reads it, are loaded when a reader first types, as scripts, because a page that is a file may fetch nothing.
 const bookSearch = (() => {
-  const here = document.currentScript?.src, GREEK = "αβγδεζηθκλμνξπρστφχψωΔΣ", NAMES = ("alpha beta gamma delta epsilon zeta eta " +
+  const GREEK = "αβγδεζηθκλμνξπρστφχψωΔΣ", NAMES = ("alpha beta gamma delta epsilon zeta eta " +
     "theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega delta sigma").split(" ");
-  const WORD = /(?<![a-z0-9][’'])(?:[0-9]+\.[0-9]+|[a-z0-9]+)|[αβγδεζηθκλμνξπρστφχψωΔΣ]/gi, MOST = 20, LINES = 180;
-  let lunr, index, sections, phrases, loading;
+  const WORD = /(?<![a-z0-9][’'])(?:[0-9]+\.[0-9]+|[a-z0-9]+)|[αβγδεζηθκλμνξπρστφχψωΔΣ]/gi, MOST = 20;
+  let lunr, index, sections, phrases;
+  let room = 180;  // characters of an excerpt: about two lines
 
   // Of each term the sections that have it, field by field, as lunr wants them.
   const postings = ({ fields, terms, vectors }) => {
@@ -36,9 +37,14 @@ const bookSearch = (() => {
   };
 
   // The words of a text: where each begins and ends, and its stem.
-  const words = text => [...text.matchAll(WORD)].map(({ 0: word, index: start }) => ({
-    start, end: start + word.length, word: NAMES[GREEK.indexOf(word)] ?? word.toLowerCase(),
-  })).map(word => ({ ...word, stem: stem(word.word) }));
+  const taken = new Map();
+  const words = text => {
+    if (!taken.has(text)) taken.set(text, [...text.matchAll(WORD)].map(({ 0: letters, index: start }) => {
+      const word = NAMES[GREEK.indexOf(letters)] ?? letters.toLowerCase();
+      return { start, end: start + letters.length, word, stem: stem(word) };
+    }));
+    return taken.get(text);
+  };
 
   // The phrases among words that are in a group: [its name, first word, last word].
   const groupsIn = list => list.flatMap(({ stem }, at) => (phrases.get(stem) ?? [])
@@ -50,10 +56,10 @@ const bookSearch = (() => {
     let list = words(text);
     const groups = groupsIn(list);
     const wants = list.map((word, at) => {
-      const stands = new Map();
+      const stands = new Map(), alone = groups.every(([, first, last]) => at < first || last < at || first === last);
       const add = (term, weight) => stands.set(term, Math.max(weight, stands.get(term) ?? 0));
       for (const [name, first, last] of groups) if (first <= at && at <= last) add(name, first === last ? 1 : 2);
-      if (index.invertedIndex[word.stem]) add(word.stem, 1);
+      if (index.invertedIndex[word.stem]) add(word.stem, alone ? 1 : 0.5);
       return { ...word, stands, add };
     });
     const telling = wants.filter(({ word }) => lunr.stopWordFilter(new lunr.Token(word)));
@@ -81,7 +87,7 @@ const bookSearch = (() => {
     paragraphs.forEach(paragraph => {
       const { list, marks } = marksIn(paragraph, wants);
       marks.forEach(([at], i) => {
-        const near = marks.slice(i).filter(([other]) => list[other].end - list[at].start < LINES);
+        const near = marks.slice(i).filter(([other]) => list[other].end - list[at].start < room);
         const score = new Set([...already, ...near.flatMap(([, which]) => [...which])]).size + near.length / 100;
         if (score > found.score) found = { score, paragraph, list, marks, at };
       });
@@ -90,9 +96,9 @@ const bookSearch = (() => {
   };
   const excerpt = (paragraphs, wants) => {
     const { paragraph = paragraphs[0] ?? "", list, marks = [], at } = best(paragraphs, wants);
-    let from = at === undefined ? 0 : Math.max(0, list[at].start - 60);
+    let from = at === undefined ? 0 : Math.max(0, list[at].start - room / 4);
     if (from) from = paragraph.indexOf(" ", from) + 1;
-    let to = Math.min(paragraph.length, from + LINES);
+    let to = Math.min(paragraph.length, from + room);
     if (to < paragraph.length) to = Math.max(paragraph.lastIndexOf(" ", to), from + 1);
     const parts = [[from ? "… " : "", false]];
     let done = from;
@@ -125,9 +131,98 @@ const bookSearch = (() => {
     }
     return scored.slice(0, 30).sort((a, b) => b.score - a.score || a.place - b.place).slice(0, MOST).map(({ place, score }) => {
       const [url, where, paragraphs] = sections[place];
-      return { url, where, score, excerpt: excerpt(paragraphs, wants) };
+      const marked = new Set([where.at(-1), ...paragraphs].flatMap(text => {
+        const { list, marks } = marksIn(text, wants);
+        return marks.map(([at]) => text.slice(list[at].start, list[at].end).toLowerCase());
+      }).filter(word => word.length > 2 && lunr.stopWordFilter(new lunr.Token(word))));
+      const [page, id] = url.split("#");
+      const link = `${page}?${new URLSearchParams({ marked: [...marked].slice(0, 12).join(" ") })}${id ? `#${id}` : ""}`;
+      return { url, link, where, score, excerpt: excerpt(paragraphs, wants) };
     });
   };
 
-  return { ready, find, wanted };
+  const chapters = () => sections.filter(([, where]) => where.length === 1).map(([url, where]) => ({ link: url, where }));
+
+  return { ready, find, chapters, fit: characters => { room = characters; } };
 })();
+
+// What a reader sees of it.
+addEventListener("DOMContentLoaded", () => {
+  const site = new URL(document.documentElement.dataset.content_root, location.href);
+  const make = (tag, properties, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const load = name => new Promise((done, failed) => document.head.append(
+    make("script", { src: new URL(`_static/${name}`, site), onload: done, onerror: failed })));
+  let loading;
+
+  const listed = ({ link, where, excerpt }) => {
+    const names = where.map((name, i) => make(i === where.length - 1 ? "b" : "span", { textContent: name }));
+    const item = make("li", {}, make("a", { href: new URL(link, site) }, ...names.flatMap((name, i) => i ? [" › ", name] : [name])));
+    if (excerpt) item.append(make("p", {}, ...excerpt.map(([text, marked]) => marked ? make("mark", { textContent: text }) : text)));
+    return item;
+  };
+
+  document.querySelectorAll("form.bd-search").forEach(form => {
+    const input = form.querySelector("input"), said = make("p", { role: "status" }), list = make("ol");
+    const found = make("div", { className: "search-found" }, said, list);
+    (form.closest("dialog") ?? document.getElementById("search-results")).append(found);
+    let timer;
+    const look = async () => {
+      const text = input.value.trim();
+      if (text) {
+        try {
+          await (loading ??= load("lunr.min.js").then(() => load("search_index.js")));
+        } catch {
+          said.textContent = "The search cannot be loaded.";
+          return;
+        }
+        if (text !== input.value.trim()) return;
+      }
+      bookSearch.fit(innerWidth < 600 ? 90 : 170);
+      const results = text ? bookSearch.find(text) : [];
+      said.textContent = !text ? "" : results.length > 1 ? `${results.length} sections, the best first` :
+        results.length ? "1 section" : `Nothing found for “${text}”. These are the chapters:`;
+      list.replaceChildren(...(text && !results.length ? bookSearch.chapters() : results).map(listed));
+      list.scrollTop = 0;
+      if (!form.closest("dialog")) history.replaceState(history.state, "", `?${new URLSearchParams({ q: text })}`);
+    };
+    input.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(look, 100);
+    });
+    // The arrow keys go from the field to the results, and from one to the next.
+    found.parentElement.addEventListener("keydown", event => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], stops = [input, ...list.querySelectorAll("a")];
+      const at = stops.indexOf(document.activeElement) + step;
+      if (!step || !stops[at] || at === step - 1) return;
+      event.preventDefault();
+      stops[at].focus();
+    });
+    if (!form.closest("dialog")) {
+      input.value = new URLSearchParams(location.search).get("q") ?? "";
+      input.focus();
+      look();
+    }
+  });
+
+  // Who comes from a result sees its words marked in the section, until Escape.
+  const here = new URL(location.href), marked = here.searchParams.get("marked");
+  if (marked) {
+    here.searchParams.delete("marked");
+    history.replaceState(history.state, "", here);
+    const section = document.getElementById(decodeURIComponent(here.hash.slice(1))) ?? document.querySelector("article section");
+    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${marked.replace(/[^\p{L}\p{N}. ]/gu, "").split(" ").join("|")})(?![\\p{L}\\p{N}])`, "giu");
+    const texts = document.createTreeWalker(section, NodeFilter.SHOW_TEXT), ranges = [];
+    while (texts.nextNode()) for (const { 0: word, index } of texts.currentNode.data.matchAll(pattern)) {
+      const range = new Range();
+      range.setStart(texts.currentNode, index);
+      range.setEnd(texts.currentNode, index + word.length);
+      ranges.push(range);
+    }
+    if (window.CSS?.highlights) CSS.highlights.set("search", new Highlight(...ranges));
+    addEventListener("keydown", event => event.key === "Escape" && CSS.highlights?.delete("search"));
+  }
+});

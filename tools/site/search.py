@@ -15,12 +15,13 @@ from docutils import nodes
 from lunr.builder import Builder
 from lunr.stemmer import PorterStemmer
 from lunr.stop_word_filter import WORDS as COMMON
+from sphinx import addnodes
 
 TABLE = Path(__file__).with_name("search.toml")
 INDEX = "search_index.js"
 FIELDS = {"heading": 8, "above": 2, "marked": 1.5, "text": 1, "code": 0.5}  # the weight of a word in each
 FOLDED = {"tag_hide-input", "tag_hide-cell"}
-OF_SPHINX = ("searchtools.js", "language_data.js", "sphinx_highlight.js")
+OF_SPHINX = ("searchtools.js", "language_data.js", "sphinx_highlight.js")  # and what no page loads any more
 CAPTION = re.compile(r"<(caption|figcaption)\b[^>]*>(.*?)</\1>", re.DOTALL)
 GREEK = dict(
     zip("αβγδεζηθκλμνξπρστφχψωΔΣ", "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau "
@@ -28,8 +29,8 @@ GREEK = dict(
 )  # fmt: skip
 WORD = re.compile(f"(?<![a-z0-9][’'])(?:[0-9]+\\.[0-9]+|[a-z0-9]+)|[{''.join(GREEK)}]", re.IGNORECASE)
 SIGNS = {name: letter for letter, name in reversed(GREEK.items())} | dict(
-    partial="∂", sum="Σ", cdot="·", times="×", odot="⊙", le="≤", ge="≥", to="→", leftarrow="←", dots="…", ldots="…", pm="±",
-    infty="∞", approx="≈", neq="≠", ne="≠", top="ᵀ", bmod="mod", varepsilon="ε", langle="⟨", rangle="⟩", star="⋆", ell="ℓ",
+    partial="∂", sum="Σ", cdot=" · ", times=" × ", odot=" ⊙ ", le=" ≤ ", ge=" ≥ ", to=" → ", leftarrow=" ← ", dots="…", ldots="…", pm=" ± ",
+    infty="∞", approx=" ≈ ", neq=" ≠ ", ne=" ≠ ", top="ᵀ", bmod="mod", varepsilon="ε", langle="⟨", rangle="⟩", star=" ⋆ ", ell="ℓ",
     hat="\u0302", bar="\u0304", tilde="\u0303", text="", mathsf="", mathbf="", mathrm="", operatorname="", big="", bigl="",
     bigr="", left="", right="", lVert="‖", rVert="‖", quad=" ", qquad=" ", sqrt="√",
 )  # fmt: skip
@@ -38,11 +39,12 @@ _stem = PorterStemmer().stem
 
 def plain(tex):
     """A formula as a line of text, good enough for two lines of a page."""
+    tex = re.sub(r"\\(?:begin|end)\{\w+\*?\}|[&~]", " ", tex)
     tex = re.sub(r"\\[dt]?frac\s*(?:(\w)(\w)|\{([^{}]*)\}\{([^{}]*)\})", r"\1\3/\2\4", tex)
     tex = re.sub(r"\\(hat|bar|tilde)\s*(?:\{(.)\}|(.))", lambda on: on[2] or on[3] + SIGNS[on[1]], tex)
     tex = re.sub(r"\\([A-Za-z]+)\s*|\\.", lambda name: SIGNS.get(name[1], name[1] or " "), tex)
     tex = re.sub(r"\^\{?\\?(?:\(([^()]*)\))\}?", r"(\1)", tex)
-    return unicodedata.normalize("NFC", re.sub(r"[{}~&]", "", tex).replace("-", "−"))
+    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", tex).replace("-", "−"))
 
 
 def words(text):
@@ -71,13 +73,21 @@ def tokens(text, groups):
     return found
 
 
-def prose(node):
-    """The text of a paragraph with its formulas in one line."""
+def prose(node, names=None):
+    """The text of a paragraph with its formulas in one line. names: what stands for a link to a formula or a chapter."""
     if isinstance(node, nodes.math):
         return plain(node.astext())
+    if names and isinstance(node, addnodes.pending_xref) and node["reftarget"] in names and not node.get("refexplicit"):
+        return names[node["reftarget"]]
     if isinstance(node, nodes.Text):
         return node.astext()
-    return "".join(map(prose, node.children))
+    return "".join(prose(child, names) for child in node.children)
+
+
+def line(node, names):
+    """A paragraph, or a row of a table, in one line."""
+    cells = node.children if isinstance(node, nodes.row) else [node]
+    return " | ".join(" ".join(prose(cell, names).split()) for cell in cells)
 
 
 def own(section):
@@ -87,14 +97,14 @@ def own(section):
             yield node
 
 
-def section_of(node, page, above):
+def section_of(node, page, above, names):
     """One section as the index wants it: where it is, the text shown of it, and the text of each field."""
     title, text, marked, code = prose(node.next_node(nodes.title)), [], [], set()
     for part in own(node):
         for piece in part.findall():
             if isinstance(piece, (nodes.paragraph, nodes.term, nodes.row)) and not inside_row(piece):
-                text.append(" ".join(prose(piece).split()) if not isinstance(piece, nodes.row) else row(piece))
-            elif isinstance(piece, (nodes.strong, nodes.literal, nodes.caption)):
+                text.append(line(piece, names))
+            elif isinstance(piece, (nodes.strong, nodes.literal, nodes.caption)) and "eq" not in piece["classes"]:
                 marked.append(piece.astext())
             elif isinstance(piece, nodes.raw):
                 marked += [re.sub("<.*?>", "", caption) for _, caption in CAPTION.findall(piece.astext())]
@@ -122,11 +132,6 @@ def inside_row(node):
     return False
 
 
-def row(node):
-    """A line of a table."""
-    return " | ".join(" ".join(prose(entry).split()) for entry in node.children)
-
-
 def parts(names):
     """Names of code, and the words that they are made of: MaxPool2d, max, pool."""
     for name in names:
@@ -140,14 +145,14 @@ def read_by_all(block):
     return "output" not in " ".join(block["classes"]) and not (cell and cell.parent and FOLDED & set(cell.parent["classes"]))
 
 
-def sections(doctree, page):
+def sections(doctree, page, names):
     """The sections of a page in their order."""
     for node in doctree.findall(nodes.section):
         above, parent = [], node.parent
         while isinstance(parent, nodes.section):
             above.insert(0, prose(parent.next_node(nodes.title)))
             parent = parent.parent
-        yield section_of(node, page, above)
+        yield section_of(node, page, above, names)
 
 
 def index_of(found, groups, background):
@@ -183,12 +188,26 @@ def write_index(app, exception):
         return
     groups, background = table()
     pages = toctree_order(app.env)
-    found = [section for page in pages for section in sections(app.env.get_doctree(page), page)]
+    names = {page: title.astext() for page, title in app.env.titles.items()}
+    names |= {label: f"({number})" for label, (_, number) in app.env.domaindata["math"]["objects"].items()}
+    found = [section for page in pages for section in sections(app.env.get_doctree(page), page, names)]
     script = as_script(index_of(found, groups, background), groups, found)
     static = Path(app.outdir, "_static")
+    Path(app.outdir, "searchindex.js").unlink(missing_ok=True)  # of a build of before
     static.joinpath(INDEX).write_text(script, encoding="utf-8", newline="\n")
     for name in OF_SPHINX:
         static.joinpath(name).unlink(missing_ok=True)
+
+
+def without_sphinx(app):
+    """Let Sphinx build no index of its own, and the page of the search all the same."""
+    app.builder.search = False
+    app.config.html_additional_pages["search"] = "search.html"
+
+
+def no_marks(app, pagename, templatename, context, doctree):
+    """Leave out the script that marks what Sphinx's search has found, all over a page."""
+    context["script_files"] = [file for file in context["script_files"] if "sphinx_highlight" not in str(file)]
 
 
 def toctree_order(env):
@@ -198,3 +217,11 @@ def toctree_order(env):
     for page in order:
         order += [child for child in env.toctree_includes.get(page, []) if child not in order]
     return order
+
+
+def setup(app):
+    """Register the hooks."""
+    app.connect("builder-inited", without_sphinx)
+    app.connect("html-page-context", no_marks)
+    app.connect("build-finished", write_index)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
