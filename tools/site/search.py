@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 import unicodedata
+from html import unescape
 from pathlib import Path
 
 from docutils import nodes
@@ -20,6 +21,7 @@ from sphinx import addnodes
 TABLE = Path(__file__).with_name("search.toml")
 INDEX = "search_index.js"
 FIELDS = {"heading": 8, "above": 2, "marked": 1.5, "text": 1, "code": 0.5}  # the weight of a word in each
+MARKED = (nodes.strong, nodes.literal, nodes.caption)
 FOLDED = {"tag_hide-input", "tag_hide-cell"}
 OF_SPHINX = ("searchtools.js", "language_data.js", "sphinx_highlight.js")  # and what no page loads any more
 CAPTION = re.compile(r"<(caption|figcaption)\b[^>]*>(.*?)</\1>", re.DOTALL)
@@ -34,14 +36,16 @@ SIGNS = {name: letter for letter, name in reversed(GREEK.items())} | dict(
     hat="\u0302", bar="\u0304", tilde="\u0303", text="", mathsf="", mathbf="", mathrm="", operatorname="", big="", bigl="",
     bigr="", left="", right="", lVert="‖", rVert="‖", quad=" ", qquad=" ", sqrt="√",
 )  # fmt: skip
+BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
+FRACTION = re.compile(rf"\\[dt]?frac\s*(?:(\w)(\w)|{BRACED}\s*{BRACED})")
 _stem = PorterStemmer().stem
 
 
 def plain(tex):
     """A formula as a line of text, good enough for two lines of a page."""
     tex = re.sub(r"\\(?:begin|end)\{\w+\*?\}|[&~]", " ", tex)
-    tex = re.sub(r"\\[dt]?frac\s*(?:(\w)(\w)|\{([^{}]*)\}\{([^{}]*)\})", r"\1\3/\2\4", tex)
-    tex = re.sub(r"\\(hat|bar|tilde)\s*(?:\{(.)\}|(.))", lambda on: on[2] or on[3] + SIGNS[on[1]], tex)
+    tex = FRACTION.sub(r"\1\3/\2\4", tex)
+    tex = re.sub(r"\\(hat|bar|tilde)\s*(?:\{(.)\}|(.))", lambda on: (on[2] or on[3]) + SIGNS[on[1]], tex)
     tex = re.sub(r"\\([A-Za-z]+)\s*|\\.", lambda name: SIGNS.get(name[1], name[1] or " "), tex)
     tex = re.sub(r"\^\{?\\?(?:\(([^()]*)\))\}?", r"(\1)", tex)
     return unicodedata.normalize("NFC", re.sub(r"[{}]", "", tex).replace("-", "−"))
@@ -73,12 +77,12 @@ def tokens(text, groups):
     return found
 
 
-def prose(node, names=None):
+def prose(node, names):
     """The text of a paragraph with its formulas in one line. names: what stands for a link to a formula or a chapter."""
     if isinstance(node, nodes.math):
         return plain(node.astext())
-    if names and isinstance(node, addnodes.pending_xref) and node["reftarget"] in names and not node.get("refexplicit"):
-        return names[node["reftarget"]]
+    if isinstance(node, addnodes.pending_xref) and not node.get("refexplicit"):
+        return names.get(node["reftarget"], "")
     if isinstance(node, nodes.Text):
         return node.astext()
     return "".join(prose(child, names) for child in node.children)
@@ -99,15 +103,17 @@ def own(section):
 
 def section_of(node, page, above, names):
     """One section as the index wants it: where it is, the text shown of it, and the text of each field."""
-    title, text, marked, code = prose(node.next_node(nodes.title)), [], [], set()
+    title, text, marked, code = prose(node.next_node(nodes.title), names), [], [], set()
     for part in own(node):
         for piece in part.findall():
             if isinstance(piece, (nodes.paragraph, nodes.term, nodes.row)) and not inside_row(piece):
                 text.append(line(piece, names))
-            elif isinstance(piece, (nodes.strong, nodes.literal, nodes.caption)) and "eq" not in piece["classes"]:
+            elif (
+                isinstance(piece, MARKED) and "eq" not in piece["classes"]
+            ):  # a formula's label, which no page shows
                 marked.append(piece.astext())
             elif isinstance(piece, nodes.raw):
-                marked += [re.sub("<.*?>", "", caption) for _, caption in CAPTION.findall(piece.astext())]
+                marked += [caption_text(html) for _, html in CAPTION.findall(piece.astext())]
             elif isinstance(piece, nodes.literal_block) and read_by_all(piece):
                 code |= set(re.findall(r"[A-Za-z]\w\w+", piece.astext()))
     return {
@@ -122,6 +128,11 @@ def section_of(node, page, above, names):
             "code": " ".join(sorted(parts(code))),
         },
     }
+
+
+def caption_text(html):
+    """The words of a caption with its formulas in one line."""
+    return re.sub(r"\\\((.*?)\\\)", lambda formula: plain(formula[1]), unescape(re.sub("<.*?>", "", html)))
 
 
 def inside_row(node):
@@ -142,7 +153,9 @@ def parts(names):
 def read_by_all(block):
     """Whether a program stands open on the page, and is no output."""
     cell = block.parent
-    return "output" not in " ".join(block["classes"]) and not (cell and cell.parent and FOLDED & set(cell.parent["classes"]))
+    return "output" not in " ".join(block["classes"]) and not (
+        cell and cell.parent and FOLDED & set(cell.parent["classes"])
+    )
 
 
 def sections(doctree, page, names):
@@ -150,7 +163,7 @@ def sections(doctree, page, names):
     for node in doctree.findall(nodes.section):
         above, parent = [], node.parent
         while isinstance(parent, nodes.section):
-            above.insert(0, prose(parent.next_node(nodes.title)))
+            above.insert(0, prose(parent.next_node(nodes.title), names))
             parent = parent.parent
         yield section_of(node, page, above, names)
 
@@ -175,11 +188,19 @@ def as_script(index, groups, found):
     data = {
         "fields": index.fields,
         "terms": terms,
-        "vectors": [[name, [round(n, 2) for n in vector.elements]] for name, vector in index.field_vectors.items()],
+        "vectors": [
+            [name, [round(n, 2) for n in vector.elements]] for name, vector in index.field_vectors.items()
+        ],
         "groups": groups,
         "sections": [[section["url"], section["where"], section["text"]] for section in found],
     }
     return f"bookSearch.ready({json.dumps(data, ensure_ascii=False, separators=(',', ':'))});\n"
+
+
+def toctree_order(env, page):
+    """A page and those below it, in the order of the table of contents."""
+    below = env.toctree_includes.get(page, [])
+    return [page, *(other for child in below for other in toctree_order(env, child))]
 
 
 def write_index(app, exception):
@@ -187,7 +208,7 @@ def write_index(app, exception):
     if exception or app.builder.format != "html":
         return
     groups, background = table()
-    pages = toctree_order(app.env)
+    pages = toctree_order(app.env, app.config.root_doc)
     names = {page: title.astext() for page, title in app.env.titles.items()}
     names |= {label: f"({number})" for label, (_, number) in app.env.domaindata["math"]["objects"].items()}
     found = [section for page in pages for section in sections(app.env.get_doctree(page), page, names)]
@@ -207,16 +228,9 @@ def without_sphinx(app):
 
 def no_marks(app, pagename, templatename, context, doctree):
     """Leave out the script that marks what Sphinx's search has found, all over a page."""
-    context["script_files"] = [file for file in context["script_files"] if "sphinx_highlight" not in str(file)]
-
-
-def toctree_order(env):
-    """The pages in the order of the table of contents."""
-    root = env.config.root_doc
-    order = [root]
-    for page in order:
-        order += [child for child in env.toctree_includes.get(page, []) if child not in order]
-    return order
+    context["script_files"] = [
+        file for file in context["script_files"] if "sphinx_highlight" not in str(file)
+    ]
 
 
 def setup(app):
