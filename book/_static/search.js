@@ -214,7 +214,8 @@ addEventListener("DOMContentLoaded", () => {
     here.searchParams.delete("marked");
     history.replaceState(history.state, "", here);
     const section = document.getElementById(decodeURIComponent(here.hash.slice(1))) ?? document.querySelector("article section");
-    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${marked.replace(/[^\p{L}\p{N}. ]/gu, "").split(" ").join("|")})(?![\\p{L}\\p{N}])`, "giu");
+    const names = marked.split(" ").map(word => word.replace(/[^\p{L}\p{N}]/gu, "")).filter(Boolean);
+    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${names.join("|") || "(?!)"})(?![\\p{L}\\p{N}])`, "giu");
     const texts = document.createTreeWalker(section, NodeFilter.SHOW_TEXT), ranges = [];
     while (texts.nextNode()) for (const { 0: word, index } of texts.currentNode.data.matchAll(pattern)) {
       const range = new Range();
