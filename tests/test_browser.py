@@ -1,6 +1,7 @@
 """The pages of the book in a real browser, with every other machine out of reach: what each shows at two widths and in
 two themes, to the eye, the keyboard, the pointer and the printer, with scripts and without."""
 
+import tomllib
 from contextlib import contextmanager
 from itertools import product
 
@@ -400,23 +401,155 @@ def test_the_tab_key_goes_back_as_well(first):
             assert control.evaluate("e => e === document.activeElement && e.matches(':focus-visible')")
 
 
+# The search.
+
+SEARCHES = tomllib.loads((ROOT / "tests" / "search_queries.toml").read_text(encoding="utf-8"))
+EXCERPTS = """root => [...root.querySelectorAll("li p")].map(text => ({
+  lines: text.clientHeight / parseFloat(getComputedStyle(text).lineHeight),
+  marks: text.querySelectorAll("mark").length,
+  hidden: [...text.querySelectorAll("mark")].slice(0, 1).some(mark =>
+    mark.getBoundingClientRect().bottom > text.getBoundingClientRect().bottom + 1),
+}))"""
+# The first result of each of several searches, as a reader sees it: its address and its headings.
+FIRST = """async (root, searches) => {
+  const input = root.querySelector("input"), found = [];
+  for (const text of searches) {
+    const old = root.querySelector("li");
+    input.value = text;
+    input.dispatchEvent(new Event("input", {bubbles: true}));
+    for (const start = performance.now(); root.querySelector("li") === old; await new Promise(requestAnimationFrame))
+      if (performance.now() - start > 20000) throw new Error(`no answer to ${text}`);
+    const link = root.querySelector("li a");
+    found.push([link.href, link.innerText]);
+  }
+  return found;
+}"""
+MARKED = """() => {
+  const ranges = [...CSS.highlights.get("search") ?? []], section = document.querySelector(":target");
+  return [ranges.length, ranges.every(range => section.contains(range.startContainer)),
+          [...new Set(ranges.map(range => range.toString().toLowerCase()))]];
+}"""
+
+
+def place(address, heading):
+    """A section as tests/search_queries.toml names it."""
+    return f"{address.split('/')[-1].partition('.html')[0]}: {heading}"
+
+
+def answers(root, searches):
+    """{search: its first result}, as a reader sees them who types each into the field in `root`."""
+    found = root.evaluate(FIRST, list(searches))
+    return {text: place(address, names.split(" › ")[-1]) for text, (address, names) in zip(searches, found)}
+
+
 @pytest.mark.parametrize(("width", "home"), list(zip(SIZES, range(2), strict=True)))
-def test_the_search_finds_a_page_and_shows_no_fault(chromium, addresses, axe, width, home):
-    with browsing.Tab(chromium, addresses[home], viewport=SIZES[width]) as tab:
+def test_the_search_finds_a_section_and_shows_no_fault(chromium, addresses, axe, width, home):
+    look = {"viewport": SIZES[width], "color_scheme": THEMES[width]}
+    with browsing.Tab(chromium, addresses[home], **look) as tab:
         tab.open(f"{CHAPTERS[0]}.html")
         browsing.lay_open(tab.page)
         browsing.thin_out(tab.page)
         tab.page.keyboard.press("Control+k")
-        tab.page.wait_for_selector("#pst-search-dialog[open]")
-        assert browsing.violations(tab.page, axe) == []
+        dialog = tab.page.wait_for_selector("#pst-search-dialog[open]")
+        assert not tab.page.evaluate("'lunr' in window")
+        tab.page.keyboard.type("why is the kernl flipped")
+        tab.page.wait_for_selector("#pst-search-dialog li a")
+        assert "sections, the best first" in dialog.query_selector("[role=status]").inner_text()
+        assert browsing.violations(tab.page, axe) == [] and tab.page.evaluate(SIDEWAYS) <= 0
+        excerpts = dialog.evaluate(EXCERPTS)
+        assert all(0 < excerpt["lines"] < 2.1 and not excerpt["hidden"] for excerpt in excerpts)
+        assert sum(excerpt["marks"] > 0 for excerpt in excerpts) > 10
+        # By the keys alone: to the second result, back to the first, and there.
+        for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+            tab.page.keyboard.press(key)
+        focused = "document.activeElement.matches('#pst-search-dialog li:first-child a:focus-visible')"
+        assert tab.page.evaluate(focused)
+        tab.page.keyboard.press("Enter")
+        tab.page.wait_for_url(f"{tab.home}book/*.html#*")
+        address = tab.page.url
+        (wanted,) = SEARCHES["others"]["why is the kernel flipped"]
+        assert place(address, tab.page.inner_text(":target :is(h1, h2, h3)").removesuffix("#")) == wanted
+        count, inside, words = tab.page.evaluate(MARKED)
+        assert count > 10 and inside and {"kernel", "turned"} <= set(words) and "marked" not in address
+        tab.page.keyboard.press("Escape")
+        assert tab.page.evaluate(MARKED)[0] == 0
+        assert tab.troubles == []
+
+
+def test_the_enter_key_leads_to_a_page_of_results_and_nothing_found_to_the_chapters(chromium, addresses, axe):
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
+        tab.open(f"{CHAPTERS[0]}.html")
+        tab.page.keyboard.press("Control+k")
         tab.page.keyboard.type("backward")
         tab.page.keyboard.press("Enter")
         tab.page.wait_for_selector("#search-results li a")
-        browsing.lay_open(tab.page)
+        assert "search.html?q=backward" in tab.page.url and tab.page.evaluate(SIDEWAYS) <= 0
         assert browsing.violations(tab.page, axe) == []
-        tab.page.click("#search-results li a")
-        assert tab.page.wait_for_selector("article h1")
+        field = ".bd-search-container input"
+        tab.page.fill(field, "zxqwv")
+        tab.page.wait_for_function(
+            "document.querySelector('#search-results [role=status]').innerText.includes('Nothing found for “zxqwv”')"
+        )
+        links = tab.page.eval_on_selector_all("#search-results li a", "links => links.map(link => link.href)")
+        assert links == [f"{tab.home}{page}.html" for page in CHAPTERS]
+        tab.page.reload()
+        tab.page.wait_for_function(
+            "document.querySelector('#search-results [role=status]').innerText.includes('zxqwv')"
+        )
+        tab.page.fill(field, "")
+        tab.page.wait_for_selector("#search-results li", state="detached")
         assert tab.troubles == []
+
+
+def test_each_search_comes_to_its_section(chromium, addresses):
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[DESK]) as tab:
+        tab.open("search.html?q=loss")
+        tab.page.wait_for_selector("#search-results li a")
+        known = {
+            place(*entry)
+            for entry in tab.page.evaluate("bookSearch.all().map(([url, where]) => [url, where.at(-1)])")
+        }
+        searches = SEARCHES["first"] | SEARCHES["others"]
+        assert {answer for named in searches.values() for answer in named} <= known
+        # Typed, on its page and in the dialog of another, the twelve come first.
+        first = answers(tab.page.query_selector(".bd-search-container"), SEARCHES["first"])
+        assert [
+            (text, first[text]) for text, named in SEARCHES["first"].items() if first[text] != named[0]
+        ] == []
+        # Of all, nothing is found by none, and nearly all have an answer among the first three.
+        find = (
+            "texts => texts.map(text => bookSearch.find(text).map(({ url, where }) => [url, where.at(-1)]))"
+        )
+        found = dict(zip(searches, tab.page.evaluate(find, list(searches)), strict=True))
+        assert [text for text in searches if not found[text]] == []
+        sections = {text: [place(*result) for result in found[text]] for text in searches}
+        pages = {
+            text: list(dict.fromkeys(name.split(": ")[0] for name in names))
+            for text, names in sections.items()
+        }
+        astray = [text for text, named in searches.items() if not {*named} & {*sections[text][:3]}]
+        off = [
+            text
+            for text, named in searches.items()
+            if not {name.split(": ")[0] for name in named} & {*pages[text][:3]}
+        ]
+        assert len(searches) >= 132 and len(off) <= 3 and len(astray) <= 8, (off, astray)
+        # Of equals the first in the book comes first.
+        equal = "bookSearch.find('exercises').map(({ url, score }) => [score, bookSearch.all().findIndex(([other]) => other === url)])"
+        ranks = tab.page.evaluate(equal)
+        assert ranks == sorted(ranks, key=lambda rank: (-rank[0], rank[1])) and len(ranks) > 10
+        tab.open(f"{CHAPTERS[-1]}.html")
+        tab.page.keyboard.press("Control+k")
+        dialog = tab.page.wait_for_selector("#pst-search-dialog[open]")
+        assert answers(dialog, SEARCHES["first"]) == first
+        assert tab.troubles == []
+
+
+def test_without_scripts_the_page_of_the_search_leads_to_the_chapters(scriptless):
+    scriptless.page.goto(f"{scriptless.home}search.html")
+    assert scriptless.page.inner_text("noscript p").startswith("The search needs scripts")
+    scriptless.page.click("noscript a")
+    assert scriptless.page.url == f"{scriptless.home}{CHAPTERS[0]}.html"
 
 
 def test_the_contents_open_and_close_by_keyboard_on_a_phone(chromium, addresses, axe):

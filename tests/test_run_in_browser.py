@@ -149,7 +149,9 @@ def test_the_settings_without_jupyter_book_are_the_book_s_own(tmp_path):
     read = Config.read(tmp_path)
     assert read.nitpicky and settings["html_title"] == "Backpropagation, Executed"
     assert not {"jupyter_book", "sphinx_comments"} & set(read.extensions)
-    assert {"book_extension", "run_in_browser", "myst_nb", "sphinx_external_toc"} <= set(read.extensions)
+    assert {"book_extension", "run_in_browser", "search", "myst_nb", "sphinx_external_toc"} <= set(
+        read.extensions
+    )
     folders = [*settings["html_static_path"], *read.templates_path]
     assert folders == [str(ROOT / "book" / name) for name in ("_static", "_templates")]
     assert Path(settings["html_favicon"]).is_file()
