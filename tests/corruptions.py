@@ -142,7 +142,6 @@ PNG = {
     "not base64": lambda value: f"{value[:40]}*{value[40:]}",
     "a JPEG": lambda value: encoded(picture(value)[..., :3].copy(), "JPEG"),
 }
-JPEG = {"a byte": lambda value: value[:-8] + other(value[-8]) + value[-7:]}
 JSON = {"wrapped": lambda value: [value], "as text": str, "empty": lambda value: {}}
 
 
@@ -171,7 +170,7 @@ def move(cell, i, j):
 
 def corruptions(cell):
     """Each corruption of a code cell: its name, whether it must change this cell, the result."""
-    suited = {"image/png": PNG, "image/jpeg": JPEG, "application/json": JSON}
+    suited = {"image/png": PNG, "application/json": JSON}
     for name, change in CELL.items():
         yield name, bool(cell["outputs"]), changed(cell, change)
     for i, output in enumerate(cell["outputs"]):
@@ -192,7 +191,7 @@ def corruptions(cell):
 def fewest(cell):
     """How many corruptions of a cell must at least be tried, counted another way."""
     values = sum(len(output.get("data", "1")) for output in cell["outputs"])
-    least = min(map(len, (PNG, TEXT, JSON, JPEG)))
+    least = min(map(len, (PNG, TEXT, JSON)))
     return len(CELL) - (not cell["outputs"]) + len(OUTPUT) * len(cell["outputs"]) + least * values
 
 

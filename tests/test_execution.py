@@ -1,6 +1,7 @@
 """The tool and pytest run a notebook in one way and give one verdict: the tool stores nothing of what pytest would refuse,
 and both name the cell and the reason. Each case is tried with both."""
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,11 +32,15 @@ REFUSED = {
             "import importlib",
             "importlib.import_module('pytest')",
             "__import__('tornado.web')",
+            "exec('import pytest', {})",
+            "importlib.__import__('pytest')",
+            "import pkgutil\n\npkgutil.resolve_name('pytest.raises')",
         ],
         {
             "Cell 0": "No module named 'zmq' in the browser's Python",
             "Cell 2": "No module named 'pytest' in the browser's Python",
             "Cell 3": "No module named 'tornado.web' in the browser's Python",
+            **{f"Cell {k}": "No module named 'pytest' in the browser's Python" for k in (4, 5, 6)},
         },
     ),
     "a_widget": (
@@ -59,6 +64,14 @@ REFUSED = {
         ],
         {"frames": "code cell 3 shows something after its end: later"},
     ),
+    "a_task_without_end": (
+        ["import asyncio\n\n\nasync def f():\n    await asyncio.sleep(99)", "t = asyncio.create_task(f())"],
+        {"frames": "asyncio has not done after 3 seconds:"},
+    ),
+    "a_thread_unseen": (
+        [LATE.format(99), "import _thread\n\n_ = _thread.start_new_thread(f, ())", "x = 2"],
+        {"Cell 1": "leaves running what may show or end something later: the thread Thread-"},
+    ),
     "a_thread_without_end": (
         ["x = 1", LATE.format(99) + "threading.Thread(target=f, daemon=True, name='slow').start()", "x = 2"],
         {"Cell 1": "leaves running what may show or end something later: the thread slow."},
@@ -67,7 +80,7 @@ REFUSED = {
 if sys.platform != "win32":
     REFUSED |= {
         "an_alarm": (
-            ["import signal", "_ = signal.setitimer(signal.ITIMER_REAL, 99)", "x = 1"],
+            ["import signal", "_ = signal.setitimer(signal.ITIMER_VIRTUAL, 99)", "x = 1"],
             {"Cell 1": "leaves running what may show or end something later: an alarm."},
         ),
         "a_signal": (
@@ -75,6 +88,11 @@ if sys.platform != "win32":
             {"Cell 1": "The kernel died."},
         ),
     }
+if sys.platform == "linux":
+    REFUSED["the_machine"] = (
+        ["_ = open('/proc/cpuinfo').read()"],
+        {"Cell 0": "may not read what differs from machine to machine: /proc/cpuinfo"},
+    )
 # The cells of one notebook: each shows something that is otherwise where pytest runs it.
 SURROUNDINGS = {
     "hash seed": "print({'convolution', 'pooling', 'softmax', 'dense', 'flatten'})",
@@ -84,6 +102,8 @@ SURROUNDINGS = {
     "threads": "import os\n\nprint(os.environ['OPENBLAS_NUM_THREADS'])",
     "width": "import shutil\n\nprint(shutil.get_terminal_size().columns)",
     "folder": "from pathlib import Path\n\nprint(Path.cwd().name)",
+    "day": "import time\n\nprint(int(time.time() // 86_400))",
+    "path": "import os\n\nprint(os.environ['PATH'][-1])",
 }
 PASSED = {
     "sound": [
@@ -93,6 +113,10 @@ PASSED = {
         "print('between')\nthreading.Timer(0.1, display, ['late']).start()",
         "import asyncio",
         "await asyncio.sleep(0.01)\nprint(1)",
+        "print(await asyncio.to_thread(abs, -3))",  # in a thread that waits for more
+        "pool = ThreadPoolExecutor(2)\nprint(*pool.map(abs, [-1, 2]))",
+        "import importlib\n\n_ = importlib.import_module('.display', package='IPython')",
+        "from collections import namedtuple\n\nnamedtuple('Box', 'x')(1)",  # also the name of a widget
         "print(r'$\\sigma$', '\\\\s')",
     ],
 }
@@ -195,4 +219,6 @@ def test_a_kernel_needs_a_folder_with_a_short_name(tmp_path, monkeypatch):
     with pytest.raises(notebooks.NotebookError) as refused:
         notebooks.execute(path)
     assert "x.ipynb, before the first cell: the sockets of a kernel need a folder" in str(refused.value)
-    assert f"at most 75 bytes: set TMPDIR to one, instead of {long}" in str(refused.value)
+    assert f"at most 75 bytes and no {os.pathsep!r}: set TMPDIR to one, instead of {long}" in str(
+        refused.value
+    )

@@ -134,6 +134,14 @@ REFUSED = {
         ],
         ['after the last cell: output 1, text: stored ..."1 Frames\\n"..., a run gives ..."0 Frames'],
     ),
+    "an output without its text": (
+        ["display({'text/plain': None}, raw=True)"],
+        ["text/plain, which no notebook can hold"],
+    ),
+    "a widget in a list": (
+        ["import ipywidgets", "class Mine(ipywidgets.IntSlider):\n    pass", "print([Mine(value=3)])"],
+        ["code cell 3, output 1: text holds the name of a widget instead of a picture"],
+    ),
     "a shell line": (["!ls"], ["code cell 1: not plain Python"]),
     "a widget that needs a kernel": (
         ["from ipywidgets import interact"],
@@ -160,6 +168,31 @@ def test_a_refused_notebook_is_named_and_left_as_it_was(case, write, capsys):
     assert all(message in told for message in [str(path), *messages]), told
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_the_tool_cannot_judge_or_write_does_not_stop_it(write, tmp_path, monkeypatch, capsys):
+    first, second = write("1 + 1"), tmp_path / "second.ipynb"
+    second.write_bytes(first.read_bytes())
+    (tmp_path / f".{first.name}.part").mkdir()
+    assert notebooks.main(["run", str(first), str(second)]) == 1
+    out, told = capsys.readouterr()
+    assert out == f"{second}: written\n"
+    assert f"{first}: cannot be written: " in told and "Traceback" not in told
+    monkeypatch.setattr(notebooks, "normalise", lambda notebook: [][1])
+    assert notebooks.main(["run", str(first), str(second)]) == 1
+    assert capsys.readouterr().err.count("IndexError") >= 2
+
+
+def test_a_link_to_a_notebook_stays_one(write, tmp_path):
+    path, link = write("1 + 1"), tmp_path / "link.ipynb"
+    path.chmod(0o640)
+    mode = path.stat().st_mode
+    try:
+        link.symlink_to(path)
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+    assert notebooks.run(link) == "written" and link.is_symlink()
+    assert notebooks.run(path) == "unchanged" and path.stat().st_mode == mode
 
 
 @pytest.mark.parametrize(
@@ -211,7 +244,7 @@ def test_an_interrupted_write_leaves_the_old_notebook(write, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(notebooks.NotebookError, match="cannot be written: disk full"):
         notebooks.run(path)
     assert path.read_bytes() == before
 

@@ -79,6 +79,7 @@ Frames.__module__ = "cnnlib.show.frames"
 kept = Frames()"""
 # Notebooks of the first cell alone, all of whose outputs are right; their structure fails, and once the frames.
 MISSHAPEN = {
+    "one_id_twice": lambda notebook: notebook.cells[1].update(id=notebook.cells[0].id),
     "moved": lambda notebook: notebook.cells[1].update(source=TEXT + MOVED),
     "out_of_order": lambda notebook: notebook.cells[1].update(execution_count=2),
     "widget_state": lambda notebook: notebook.metadata.update(widgets={}),

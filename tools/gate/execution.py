@@ -13,7 +13,7 @@ import rules
 import sandbox
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 SECONDS_A_CELL = 300
@@ -106,7 +106,7 @@ class Execution:
     def until_idle(self, name, outputs, others):
         """The reply to the request `name`, when the kernel is idle again. `outputs` gets what belongs to it, `others`
         what does not, each as (name of its request, output)."""
-        end, interrupted, idle, reply = time.monotonic() + self.seconds, False, False, None
+        end, interrupted, idle, reply, dead = time.monotonic() + self.seconds, False, False, None, False
         while not (idle and reply):
             if time.monotonic() > end:
                 if interrupted:
@@ -118,8 +118,9 @@ class Execution:
                     self.client.get_shell_msg(timeout=0.5) if idle else self.client.get_iopub_msg(timeout=0.5)
                 )
             except Empty:
-                if not self.manager.is_alive():
+                if dead:  # for half a second in which nothing more has come of what it said before
                     self.end("The kernel died.")
+                dead = not self.manager.is_alive()
                 continue
             parent, kind, content = (
                 message["parent_header"].get("msg_id"),
@@ -152,7 +153,10 @@ class Execution:
 def _output(message):
     try:
         return output_from_msg(message)
-    except ValueError:  # clear_output and update_display_data, which no notebook may store
+    except (
+        ValueError,
+        ValidationError,
+    ):  # what no notebook may store: clear_output, update_display_data, no text where one must be
         return NotebookNode(output_type=message["msg_type"], **message["content"])
 
 

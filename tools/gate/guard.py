@@ -7,8 +7,9 @@ what goes past Python, as ctypes can, does not ask it, nor do the few functions 
 Against those stand, on Linux, the namespaces of tools/gate/confine.py.
 """
 
+import _thread
 import builtins
-import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -33,7 +34,12 @@ CHANGES = {
 # share), and of one file.
 TO_REPORT, MAPPED, A_FILE = 256, 2048, 200
 SECONDS_FOR_THREADS = 2
+MACHINE = "/proc", "/sys", "/etc/hostname", "/etc/machine-id", "/etc/os-release", "/etc/passwd"
+TIMERS = "ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
+
+
+started = False  # whether cells run; before that, the kernel reads what it likes
 
 
 def install(*, tree, box, own, megabytes):
@@ -61,6 +67,8 @@ def install(*, tree, box, own, megabytes):
                 writes(path)
             elif within(path, tree) and not within(path, *readable):
                 raise refusal(f"read the files of the book: {path}")
+            elif started and within(path, *MACHINE):
+                raise refusal(f"read what differs from machine to machine: {path}")
         elif event in CHANGES:
             if any(number != -1 for number in args[CHANGES[event] :]):
                 raise refusal(f"name a folder by a number: {event}")
@@ -109,13 +117,18 @@ def no_process(*arguments):
     raise refusal("start a program")
 
 
-def prepare(shell, most, importable):
+def prepare(shell, most, importable, days):
     """Makes the IPython `shell` report a MemoryError, refuse to print more than `most` characters, let cells import only
-    packages with the names `importable`, and tell what a cell leaves running."""
+    packages with the names `importable`, and tell what a cell leaves running. The clock is `days` ahead."""
+    global started
     report_memory_errors(shell)
     stop_floods(type(sys.stdout), most)
     hold_imports(importable)
     watch(shell)
+    if days:
+        clock = time.time
+        time.time = lambda: clock() + 86_400 * days
+    started = True
 
 
 def watch(shell):
@@ -125,39 +138,92 @@ def watch(shell):
 
     def remember(_):
         before.clear()
-        before.update(threading.enumerate())
+        before.update(sys._current_frames())
 
     def left_running():
-        end, left = time.monotonic() + SECONDS_FOR_THREADS, []
-        for thread in {*threading.enumerate()} - before:
-            if not type(thread).__module__.startswith("zmq."):  # which sends what is shown
-                thread.join(max(0, end - time.monotonic()))
-                left += [f"the thread {thread.name}"] * thread.is_alive()
-        if sys.platform != "win32" and any(signal.getitimer(signal.ITIMER_REAL)):
+        end = time.monotonic() + SECONDS_FOR_THREADS
+        while (left := working(before)) and time.monotonic() < end:
+            time.sleep(0.01)
+        if sys.platform != "win32" and any(any(signal.getitimer(getattr(signal, name))) for name in TIMERS):
             left.append("an alarm")
         return sorted(left)
 
+    _thread.start_new_thread = _thread.start_new = start
     shell.events.register("pre_run_cell", remember)
     shell.left_running = left_running
+
+
+def start(function, args, kwargs=None):
+    """Starts a thread as `_thread` does, which does not wait until it can be seen."""
+    thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
+    thread.start()
+    return thread.ident
+
+
+def working(before):
+    """The names of the threads that have something to do, but for those with the numbers `before`, and for the one that
+    asks. A thread of a pool that waits for work has nothing."""
+    threads = {thread.ident: thread for thread in threading.enumerate()}
+    names = []
+    for number, frame in sys._current_frames().items():
+        waits = (
+            frame.f_code.co_name == "_worker" and frame.f_globals["__name__"] == "concurrent.futures.thread"
+        )
+        sends = type(threads.get(number)).__module__.startswith("zmq.")  # what is shown
+        if number not in {*before, threading.get_ident()} and not waits and not sends:
+            names.append(f"the thread {threads[number].name if number in threads else number}")
+    return names
 
 
 def hold_imports(importable):
     """Lets cells import what a reader's browser has. What they import may import anything."""
 
     def hold(name, importer):
-        if importer.get("__name__") == "__main__" and name.partition(".")[0] not in importable:
+        if importer == "__main__" and name.partition(".")[0] not in importable:
             raise ModuleNotFoundError(f"No module named {name!r} in the browser's Python", name=name)
 
     def statement(name, globals=None, locals=None, fromlist=(), level=0):
-        hold(name, sys._getframe(1).f_globals if globals is None else globals)
-        return import_statement(name, globals, locals, fromlist, level)
+        hold(name, asking() if globals is None else globals.get("__name__", "__main__"))
+        module = import_statement(name, globals, locals, fromlist, level)
+        if "ipywidgets" in sys.modules:
+            name_widgets()
+        return module
 
     def function(name, package=None):
-        hold(name, sys._getframe(1).f_globals)
+        hold(importlib.util.resolve_name(name, package), asking())
         return import_function(name, package)
 
-    import_statement, builtins.__import__ = builtins.__import__, statement
+    import_statement = builtins.__import__
+    builtins.__import__ = importlib.__import__ = statement
     import_function, importlib.import_module = importlib.import_module, function
+
+
+def asking():
+    """The name of the module that asks for another: the last in the stack that is not Python's own, a cell's where all are."""
+    frame = sys._getframe(2)
+    while frame:
+        name = frame.f_globals.get("__name__", "__main__")
+        if name.partition(".")[0] not in sys.stdlib_module_names:
+            return name
+        frame = frame.f_back
+    return "__main__"
+
+
+def name_widgets():
+    """Lets each widget of ipywidgets say, where a cell prints it, what rules.WIDGET is, for a page cannot show it."""
+    widget = getattr(sys.modules["ipywidgets"], "Widget", None)  # None while it is being imported
+    if not widget or "__str__" in vars(widget):
+        return
+    said = widget.__repr__
+
+    def named(self):
+        widget.__repr__ = said  # for what is in it
+        try:
+            return f"{said(self)}, a widget, which needs a kernel"
+        finally:
+            widget.__repr__ = named
+
+    widget.__str__ = widget.__repr__ = named
 
 
 def stop_floods(stream, most):

@@ -4,11 +4,21 @@ asyncio do what it still has to do, so that nothing is shown unseen."""
 
 from nbformat.v4 import new_code_cell, new_output
 
-SECONDS = 1
+SECONDS = 3
 WAIT = f"""
 import asyncio as _asyncio
 
-await _asyncio.sleep({SECONDS})
+for _ in range({20 * SECONDS}):
+    await _asyncio.sleep(0.05)
+    _left = [str(_call) for _call in _asyncio.get_running_loop()._scheduled if not _call.cancelled()]
+    for _task in _asyncio.all_tasks():
+        _frame = getattr(_task.get_coro(), "cr_frame", None)
+        if _frame and _frame.f_globals.get("__name__") == "__main__":
+            _left.append(_task.get_coro().__qualname__)
+    if not _left:
+        break
+else:
+    print("asyncio has not done after {SECONDS} seconds:", *_left)
 """
 FRAMES = """
 import gc as _gc

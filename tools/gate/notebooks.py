@@ -13,7 +13,9 @@ import argparse
 import copy
 import difflib
 import os
+import shutil
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -106,9 +108,14 @@ def run(path):
     fresh = serialise(stored)
     if fresh == path.read_bytes():
         return "unchanged"
+    path = path.resolve()  # a link stays one
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(fresh)
-    os.replace(part, path)
+    try:
+        part.write_bytes(fresh)
+        shutil.copymode(path, part)
+        os.replace(part, path)
+    except OSError as error:
+        raise NotebookError(f"{path}: cannot be written: {error}") from None
     return "written"
 
 
@@ -173,7 +180,11 @@ def main(arguments=None):
                 print(f"{path}: {job.result()}", flush=True)
             except NotebookError as error:
                 words, code = str(error), 1
-                print(words.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
+            except Exception:  # of this tool itself: the other notebooks are judged all the same
+                words, code = f"{path}: {traceback.format_exc()}", 1
+            else:
+                continue
+            print(words.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
     return code
 
 

@@ -43,8 +43,9 @@ TAGS = {"hide-cell", "hide-input"}  # a page folds these away; others remove wha
 MAX_BYTES = 1_500_000
 MAX_DEPTH = 50  # of lists and objects in each other; Python gives up at some hundreds
 PNG_TOLERANCE = 2
-# What a page shows, and what else an output may hold beside text.
-SHOWN = {"text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/latex", "text/plain"}
+# What a page shows and tools/site/built_pages.py finds there.
+SHOWN = {"text/html", "image/svg+xml", "image/png", "text/plain"}
+WIDGET = "a widget, which needs a kernel"  # what tools/gate/guard.py lets each say of itself
 
 # What a reader's browser can import: what JupyterLite loads before the first cell, and Python's own, but for what Pyodide
 # leaves out. tests/test_browser_lite.py compares.
@@ -60,15 +61,27 @@ REASONS = {
     "needs a kernel; use show.Frames": "interact interact_manual interactive interactive_output Output",
     "changes an output that was already shown": "clear_output display_id update_display tqdm trange",
     "differs from run to run; use show.Frames": "to_html5_video to_jshtml",
-    "differs from machine to machine": "cpu_count getlogin gethostname getuser process_cpu_count sched_getaffinity setlocale",
-    "differs from day to day": "asctime ctime gmtime localtime strftime today utcnow",
-    "gives a cell the magics and the shell; chapters are plain Python": "get_ipython",
+    "differs from machine to machine": """cpu_count disk_usage find_spec getegid geteuid getgid gethostname getloadavg
+        getlogin getnode getuid getuser platform process_cpu_count sched_getaffinity setlocale umask uname
+        version version_info __version__""",
+    "differs from day to day": "asctime ctime formatdate gmtime localtime now strftime time_ns today utcnow",
+    "gives a cell the magics and the shell; chapters are plain Python": "get_ipython run_cell_magic run_line_magic InteractiveShell",
+    "may end the kernel, or show something, later": "dump_traceback_later",
+    "is not what a reader's browser shows": "__stdout__ __stderr__",
 }
 REFUSED_NAMES = {name: reason for reason, names in REASONS.items() for name in names.split()}
+WORDS = {"now", "platform", "uname", "version"}  # which a chapter may call its own
+NOT_ITS_OWN = ast.Attribute, ast.alias, ast.ImportFrom
 ONE_AT_A_TIME = threading.Lock()  # neither Python's parser in 3.11 nor `warnings` bears threads
 UNREADABLE = SyntaxError, ValueError, RecursionError, MemoryError
 VALIDATION_COMMENT = re.compile(r"#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)")
-PICTURE = re.compile(r"!\[|<(img|svg|picture|canvas|iframe)\b|data:image|\{(figure|image)\}", re.IGNORECASE)
+PICTURE = re.compile(
+    r"!\[|<(img|svg|picture|canvas|iframe|object|embed|video|audio)\b|data:image|\{(figure|image|eval-rst)\}|\.\. (figure|image)::",
+    re.IGNORECASE,
+)
+CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+PIXELS = 50_000_000  # of a picture
+Image.MAX_IMAGE_PIXELS = None  # _pixels says it in its own words
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 UNSTABLE = {  # most begin with a rare letter, which is what makes a search quick
     r"[\x00-\x08\x0b-\x1f\x7f]": "a control character",
@@ -79,9 +92,12 @@ UNSTABLE = {  # most begin with a rare letter, which is what makes a search quic
     r":\\+Users\\": "a path of one machine",
     r"ipykernel_\d": "a path of one machine",
     r"site-packages": "a path of one machine",
+    WIDGET: "the name of a widget instead of a picture; use show.Frames",
 }
+for folder in {str(Path(__file__).resolve().parents[2]), sys.prefix, sys.base_prefix}:
+    if len(Path(folder).parts) > 2:  # a chapter may speak of /usr
+        UNSTABLE[re.escape(folder)] = "a path of one machine"
 PLOT_REPR = re.compile(r"<Figure size|<Axes|\bText\(|<BarContainer|<matplotlib\.")
-CLASS = re.compile(r"\b[A-Z]\w+(?=\()")
 
 
 def clean(value):
@@ -137,21 +153,24 @@ def compare(stored, fresh):
 
 
 def unseen(outputs):
-    """What a page without a kernel would not show of fresh outputs: widgets, and what changes another output."""
+    """What a page without a kernel would not show of fresh outputs: widgets, what changes another output, what is no text."""
     problems = []
     for number, output in enumerate(outputs, 1):
         data = output.get("data", {})
         if WIDGET_VIEW in data and not data.keys() & (SHOWN - {"text/plain"}):
-            problems.append(
-                f"output {number}: a widget, which needs a kernel; use show.Frames: {_plain(data)}"
-            )
+            problems.append(f"output {number}: {WIDGET}; use show.Frames: {_plain(data)}")
+        problems += [
+            f"output {number}: {mime}, which no notebook can hold: {value!r:.80}"
+            for mime, value in data.items()
+            if mime in SHOWN and not isinstance(value, str)
+        ]
         if output["output_type"] in {"clear_output", "update_display_data"}:
             problems.append(f"output {number} changes an output that was already shown")
     return problems
 
 
 def _plain(data):
-    return str(data.get("text/plain", ""))[:80]
+    return str(data.get("text/plain", "")).replace(f", {WIDGET}", "")[:80]
 
 
 def _difference(where, old, new):
@@ -167,7 +186,10 @@ def _difference(where, old, new):
 
 
 def _pixels(value):
-    png = Image.open(io.BytesIO(base64.b64decode("".join(value.split()), validate=True)), formats=["PNG"])
+    data = io.BytesIO(base64.b64decode("".join(value.split()), validate=True))
+    png = Image.open(data, formats=["PNG"])
+    if png.width * png.height > PIXELS:
+        raise ValueError(f"{png.width} x {png.height} pixels, more than {PIXELS:,}")
     if png.n_frames != 1:
         raise ValueError(f"{png.n_frames} pictures in one, of which one would be compared")
     return np.asarray(png.convert("RGBA"), dtype=int)
@@ -311,6 +333,8 @@ def sources(notebook):
             problems.append(f"{label}: only code and markdown cells are shown")
         elif "attachments" in cell or PICTURE.search(cell["source"]):
             problems.append(f"{label}: a picture that nothing computed")
+        if CONFLICT.search(cell["source"]):
+            problems.append(f"{label}: a merge conflict stands in it")
     if not any(cell["cell_type"] == "code" for cell in notebook["cells"]):
         problems.append("no code cell: a page of text is a .md file")
     return problems
@@ -353,7 +377,8 @@ def _source(source, library):
     if not source.strip():
         problems.append("nothing to execute")
     fields = ("id", "attr", "name", "arg", "module")
-    used = {part for node in nodes for field in fields for part in str(getattr(node, field, "")).split(".")}
+    named = [(n, part) for n in nodes for field in fields for part in str(getattr(n, field, "")).split(".")]
+    used = {name for node, name in named if name not in WORDS or isinstance(node, NOT_ITS_OWN)}
     problems += [f"{name} {REFUSED_NAMES[name]}" for name in sorted(used & REFUSED_NAMES.keys())]
     imported = {name for node in nodes for name in _imported(node)}
     problems += [
@@ -447,23 +472,11 @@ def _output(output, run):
         problems.append("empty")
     if data.keys() == {"text/plain"} and PLOT_REPR.search(data["text/plain"]):
         problems.append(f"the name of a plot object instead of a plot: {data['text/plain'][:80]!r}")
-    if widgets := sorted({*CLASS.findall(str(data.get("text/plain", "")))} & _widgets()):
-        problems.append(
-            f"the names of widgets, which need a kernel, instead of a picture: {', '.join(widgets)}"
-        )
     for mime, text in texts.items():
         text = text if isinstance(text, str) else json.dumps(text)
         found = ((what, re.search(pattern, text)) for pattern, what in UNSTABLE.items())
         problems += [f"{mime} holds {what}: {hit[0]!r}" for what, hit in found if hit]
     return problems
-
-
-@functools.cache
-def _widgets():
-    """The names of the classes of ipywidgets."""
-    import ipywidgets
-
-    return {name for name, value in vars(ipywidgets).items() if isinstance(value, type)}
 
 
 def _is_text(mime):

@@ -38,7 +38,7 @@ import sys
 
 def load_ipython_extension(shell):
     del sys.modules["guard"], sys.modules["sitecustomize"]
-    guard.prepare(shell, {shown}, {importable})
+    guard.prepare(shell, {shown}, {importable}, {days})
 
 
 try:
@@ -88,6 +88,7 @@ FOLDERS = "{parent}", "elsewhere/lecture", "in/another/folder"
 WIDTHS = "80", "133", "61"
 THREADS = "2", "1", "1"  # one is quicker for pytest, which runs several notebooks at a time
 ZONES = "UTC", "XYZ-13:45", "XYZ+9:30"
+DAYS = 0, 401, 802  # ahead: another year, month and day of the week
 PLAIN = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 LOCALES = {"LC_ALL": "C.UTF-8"}, PLAIN, PLAIN
 STORED, OTHER, PYTEST = range(3)
@@ -107,6 +108,7 @@ def environment(home, surroundings, *imported):
         **LOCALES[surroundings],
         "COLUMNS": WIDTHS[surroundings],
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PATH": os.pathsep.join([*filter(None, [passed.get("PATH")]), f"/nothing/{surroundings}"]),
         "PYTHONHASHSEED": str(surroundings),
         "PYTHONPATH": os.pathsep.join(map(str, imported)),
         "TZ": ZONES[surroundings],
@@ -132,17 +134,18 @@ class ThisPython(KernelSpecManager):
 
 def folder():
     """The folder in which that of a kernel is made: the system's for such, or another where the name of that one is too
-    long for sockets. NotADirectoryError where there is none."""
+    long for sockets, or has a colon. NotADirectoryError where there is none."""
     tried = [tempfile.gettempdir(), "/tmp", "/var/tmp"]
     for path in map(os.path.realpath, tried):
         if (
             sys.platform == "win32"
             or len(os.fsencode(path)) <= LONGEST
+            and os.pathsep not in path  # which parts the folders of PYTHONPATH
             and os.access(path, os.W_OK | os.X_OK)
         ):
             return path
     raise NotADirectoryError(
-        f"the sockets of a kernel need a folder to write in with a name of at most {LONGEST} bytes: set TMPDIR to one, instead "
+        f"the sockets of a kernel need a folder to write in with a name of at most {LONGEST} bytes and no {os.pathsep!r}: set TMPDIR to one, instead "
         f"of {tried[0]}"
     )
 
@@ -173,6 +176,7 @@ class Sandbox:
         shutil.copy(HERE / "guard.py", start)
         places = {"tree": str(ROOT), "box": str(folder), "own": str(self.own), "start": str(start)}
         limits = {"megabytes": MEGABYTES, "shown": SHOWN, "importable": sorted(rules.IMPORTABLE)}
+        limits["days"] = DAYS[surroundings]
         (start / "sitecustomize.py").write_text(STARTUP.format(**places, **limits), encoding="utf-8")
         self.start = {
             "cwd": str(work),
