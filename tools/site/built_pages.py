@@ -32,6 +32,18 @@ SHOWN = ("text/html", "image/svg+xml", "image/png", "text/plain")  # of several 
 WRAPPERS = re.compile(
     r"\\[()\[\]]|\\(?:begin|end)\{(?:split|aligned|equation)\}"
 )  # Sphinx puts them round a formula
+DRAWN = re.compile(r'<mjx-container\b[^>]*? data-tex="([^"]*)">(.*?)</mjx-container>', re.DOTALL)
+# A drawn formula: its strokes, and MathML. Nothing in it asks for anything.
+DRAWING = re.compile(
+    r"""<svg[^<>]*>.*<(?:use|path|rect)\b.*</svg>\s*<mjx-assistive-mml[^<>]*><math[^<>]*><m.*</math></mjx-assistive-mml>""",
+    re.DOTALL,
+)
+TAG = re.compile(r"<[^>]*>")
+OF_A_DRAWING = re.compile(
+    r"""</?(?:svg|g|use|path|rect|line|mjx-assistive-mml|math|m[a-z]+)
+    (?:\ (?:href="\#[\w-]+"|style="vertical-align:\ [-.\d]+(?:ex)?;"|(?!href|src|style|on)[\w-]+="[^"/\\:&]*"))*\ ?>""",
+    re.VERBOSE,
+)
 REMOVED = {"remove-cell", "remove-output"}
 # What makes a browser ask for something, at once or when a reader clicks without seeing whom it asks.
 LISTS = {"srcset", "imagesrcset", "ping", "archive", "values"}
@@ -78,9 +90,14 @@ def _text(path):
     return path.read_text(encoding="utf-8", errors="replace")
 
 
+def _with_tex(html):
+    """The HTML with its TeX in the place of each formula that is drawn, as its notebook has it."""
+    return DRAWN.sub(lambda drawn: drawn[1].replace("&quot;", '"'), html)
+
+
 def parsed(path):
-    """The page in `path`, as a tree that nobody may change: the next who asks gets the same."""
-    return _parsed(_text(path))
+    """The page in `path`, as a tree that nobody may change: the next who asks gets the same. Formulas are TeX in it."""
+    return _parsed(_with_tex(_text(path)))
 
 
 def squeezed(text):
@@ -112,16 +129,17 @@ def title(markdown):
 
 def page_problems(path, notebook):
     """Where the page in `path` falls short of its notebook: title, formulas, outputs and pictures in their order; a
-    picture without a description, or with one that says nothing or that another has too; anything loaded from
+    formula that is not drawn; a picture without a description, or with one that says nothing or that another has too; anything loaded from
     elsewhere; a button for a service; a page too large."""
-    html = _text(path)
+    raw = _text(path)
+    html = _with_tex(raw)
     try:
         page = _parsed(html)
     except Unreadable as error:
         return [str(error)]
     if (article := page.find("article")) is None:
         return ["no article"]
-    problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook)]
+    problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook), *_drawings(raw, page)]
     problems += _undescribed(article) + _elsewhere(page)
     problems += [f"a button for a service: {tag}" for tag in _services(page)]
     if "\ufffd" in html:
@@ -134,7 +152,7 @@ def page_problems(path, notebook):
 def loads(path):
     """What the page in `path` loads from another machine."""
     try:
-        return _elsewhere(parsed(path))
+        return _elsewhere(parsed(path)) + _strange(_text(path))
     except Unreadable as error:
         return [str(error)]
 
@@ -153,6 +171,30 @@ def _prose(article, notebook):
 
 def _tex(formula):
     return WRAPPERS.sub("", squeezed(formula))
+
+
+def _drawings(html, page):
+    """The formulas of the page that are not drawn, or without the letters that they refer to."""
+    drawn = DRAWN.findall(html)
+    texts = [
+        ("".join(_strings_without_number(tag)).strip(), tag) for tag in page.select(".math, .tex2jax_process")
+    ]
+    there = sum(text.startswith("\\") if "math" in tag["class"] else text.count("\\(") for text, tag in texts)
+    if there != len(drawn):
+        yield f"{there} formulas, {len(drawn)} drawn"
+    letters = set(re.findall(r'<path id="([\w-]+)"', html))
+    for tex, drawing in drawn:
+        if not (DRAWING.fullmatch(drawing) and set(re.findall(r'href="#([^"]*)', drawing)) <= letters):
+            yield f"a formula that is not drawn: {tex}"
+    yield from _strange(html)
+
+
+def _strange(html):
+    """What stands in formulas, and is not of a drawing."""
+    tags = {tag: tex for tex, drawing in DRAWN.findall(html) for tag in TAG.findall(drawing)}
+    return [
+        f"in a formula, {tex}: {tag[:80]}" for tag, tex in tags.items() if not OF_A_DRAWING.fullmatch(tag)
+    ]
 
 
 def _strings_without_number(tag):

@@ -16,6 +16,12 @@ const simple = node => {
   return parts;
 };
 
+// The MathML `node` without its rows of one part.
+const unwrapped = node => {
+  const parts = node.children = node.children?.map(unwrapped);
+  return node.kind === "mrow" && parts.length === 1 ? parts[0] : node;
+};
+
 // What `tex` looks like, with MathML for those who hear it. An error with the words for what MathJax says in words: that
 // it is no TeX, or a letter that its fonts lack and only a browser could measure.
 const drawing = (adaptor, tex, display) => {
@@ -24,7 +30,7 @@ const drawing = (adaptor, tex, display) => {
   simple(svg);
   svg.attributes["aria-hidden"] = "true";
   return adaptor.outerHTML(svg) +
-    adaptor.outerHTML(heard).replace(/ (?:unselectable|xmlns|data-mjx-[\w-]+)="[^"]*"/g, "");
+    adaptor.outerHTML(unwrapped(heard)).replace(/ (?:unselectable|xmlns|data-mjx-[\w-]+)="[^"]*"/g, "");
 };
 
 // For the formulas of a page, [TeX, whether it is displayed]: the letters, to which their drawings refer, and of each its

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from py_mini_racer import MiniRacer
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
+from sphinx.jinja2glue import BuiltinTemplateLoader
 from sphinx.util.logging import getLogger
 
 MATHJAX = "sphinx-mathjax-offline/static/mathjax"
@@ -17,13 +18,16 @@ PARTS = "startup core adaptors/liteDOM input/tex output/svg output/svg/fonts/tex
 SETTINGS = {
     "startup": {"typeset": False},  # there is no page
     "svg": {"fontCache": "global"},  # a page has each letter once
-    "tex": {"packages": ["base", "ams", "newcommand"]},  # without those that show a wrong command as it stands
+    "tex": {
+        "packages": ["base", "ams", "newcommand"]
+    },  # without those that show a wrong command as it stands
 }
 # Where formulas stand: in the text of chapters, and in outputs that ask for it.
 PLACES = re.compile(
     r'<(span|div) class="(?:[\w-]+ )*math notranslate[^>]*>.*?</\1>|<div class="[^"]*tex2jax_process.*?</div>',
     re.DOTALL,
 )
+BODY = re.compile(r"<body\b[^>]*>")
 FORMULA = re.compile(r"\\\((.+?)\\\)|\\\[(.+?)\\\]|(\\begin\{([a-z]+\*?)\}.+\\end\{\4\})", re.DOTALL)
 
 
@@ -41,9 +45,11 @@ def engine(process):
 
 
 def drawn(html, refused):
-    """The HTML with its formulas drawn, each with its TeX as `data-tex`, behind the letters of them all. What is no TeX
-    stays as it is, and `refused` is called with a sentence."""
+    """A page with its formulas drawn, each with its TeX as `data-tex`, and the letters of them all before its text. What
+    is no TeX stays as it is, and `refused` is called with a sentence."""
     there = [found for place in PLACES.finditer(html) for found in FORMULA.finditer(place[0])]
+    if not there:
+        return html
     asked = list(dict.fromkeys(map(_formula, there)))  # each once
     letters, drawings = json.loads(engine(os.getpid()).call("draw", asked))
     drawings = dict(zip(asked, drawings, strict=True))
@@ -54,9 +60,12 @@ def drawn(html, refused):
             refused(f"a formula cannot be drawn: {tex}: {error}")
             return found[0]
         source, kind = found[0].replace('"', "&quot;"), ' display="true"' * display
-        return f'<mjx-container jax="SVG"{kind} data-tex="{source}">{drawings[formula]["html"]}</mjx-container>'
+        return (
+            f'<mjx-container jax="SVG"{kind} data-tex="{source}">{drawings[formula]["html"]}</mjx-container>'
+        )
 
-    return letters + PLACES.sub(lambda place: FORMULA.sub(draw, place[0]), html)
+    html = PLACES.sub(lambda place: FORMULA.sub(draw, place[0]), html)
+    return BODY.sub(lambda body: body[0] + letters, html, count=1)
 
 
 def _formula(found):
@@ -64,15 +73,17 @@ def _formula(found):
     return unescape(next(filter(None, found.groups()))), found[1] is None
 
 
-def draw_formulas(app, pagename, templatename, context, doctree):
-    """Draw the formulas of a page, and warn of what is none."""
-    body = context.get("body", "")
-    if PLACES.search(body):
-        context["body"] = drawn(body, lambda said: getLogger(__name__).warning(said, location=pagename))
+class Pages(BuiltinTemplateLoader):
+    """Sphinx's pages, whole, with what stands in their sidebars, and their formulas drawn."""
+
+    def render(self, template, context):
+        def refused(said):
+            getLogger(__name__).warning(said, location=context.get("pagename"))
+
+        return drawn(super().render(template, context), refused)
 
 
 def setup(app):
-    """Register the hook, and a renderer that writes TeX as Sphinx does and lets no page load MathJax."""
+    """Register a renderer that writes TeX as Sphinx does and lets no page load MathJax."""
     app.add_html_math_renderer("drawn", (html_visit_math, None), (html_visit_displaymath, None))
-    app.connect("html-page-context", draw_formulas)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
