@@ -1,5 +1,7 @@
 """The book as a reader gets it: built for real, every page looked at, and proof that a broken one is noticed."""
 
+import json
+import os
 import re
 import shutil
 
@@ -8,6 +10,7 @@ import rules
 import nbformat.v4 as v4
 import built_pages
 import pytest
+import typeset
 from building import ROOT, copy_from_checkout, jupyter_book
 from nbformat import from_dict
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -78,6 +81,27 @@ def test_a_token_without_a_colour_of_its_own_is_plain_text(site):
 def test_no_page_draws_its_formulas_itself(site):
     assert not [path for path in site.rglob("*.js") if "mathjax" in path.read_text(encoding="utf-8").lower()]
     assert "MathJax" not in "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
+
+
+LINE = 39.8  # of a phone of 390 pixels, in ex
+
+
+def needless_breaks(markdown):
+    """The formulas that go to a new line before an equals sign, which it indents, though one line would do."""
+    for tex in built_pages.formulas(markdown):
+        line = re.sub(r"\\\\\s*&?\s*\\q*quad\s*(?==)", "", tex)
+        if line != tex:
+            _, [drawing] = json.loads(typeset.engine(os.getpid()).call("draw", [[line, True]]))
+            if float(re.search(r'width="([\d.]+)ex', drawing["html"])[1]) <= LINE:
+                yield tex
+
+
+def test_no_formula_breaks_before_an_equals_sign_without_need():
+    texts = (cell["source"] for listed in LISTED for cell in source(ROOT, listed).cells)
+    assert [tex for text in texts for tex in needless_breaks(text)] == []
+    broken = r"\begin{aligned}& x \\ &\quad = %s\end{aligned}"
+    assert list(needless_breaks(f"$${broken % 'y'}$$")) == [broken % "y"]
+    assert list(needless_breaks(f"$${broken % ('y' * 80)}$$")) == []
 
 
 # A small book with the real configuration, whole and broken.
@@ -240,8 +264,15 @@ DEFECTS = {
     "display formula": (("z = W a + b", "z = W a"), "formula missing: z=Wa+b"),
     "aligned formula": (("p &amp;= q", "p"), "formula missing"),
     "formula in a table": (("\\(u\\)", "u"), "formula missing: u"),
-    "formula not drawn": (('<mjx-container jax="SVG"', "<span"), "7 formulas, 6 drawn"),
-    "formula without its strokes": (("<use ", "<span "), "a formula that is not drawn"),
+    "formula as text": (("</article>", '<span class="math">\\(u\\)</span></article>'), "formulas, "),
+    "formula in an output as text": (
+        ("</article>", '<div class="tex2jax_process">\\(u\\)</div></article>'),
+        "formulas, ",
+    ),
+    "formula without its strokes": (
+        ('<use href="#MJX-TEX-I-1D462" transform="scale(1,-1)"></use>', ""),
+        "not drawn: \\(u\\)",
+    ),
     "formula without a letter": (('href="#MJX-TEX-', 'href="#MJX-no-'), "a formula that is not drawn"),
     "formula that nobody hears": (("<mjx-assistive-mml", "<span"), "a formula that is not drawn"),
     "formula with an address": (('href="#MJX-TEX-', 'href="https://x.org/#MJX-'), "in a formula, "),

@@ -51,10 +51,12 @@ SHOWN_EACH = f"""(root, places) => places.map(at => {{
   }});
   return ({SHOWN})(root);
 }})"""
-# Formulas of which each letter can be seen, and those that have strokes around their letters: on paper, these are bold.
+# How many formulas can be seen, with all their letters; those with strokes around them, which are bold on paper; how many
+# can be heard.
 DRAWN = """[...document.querySelectorAll("article mjx-container > svg")].filter(drawing => {
   const parts = [...drawing.querySelectorAll("path, rect, use")];
-  return parts.length && parts.every(part => part.getBoundingClientRect().width);
+  return parts.some(part => part.getBoundingClientRect().width) &&
+    parts.every(part => part.tagName !== "use" || document.querySelector(part.getAttribute("href")));
 }).length"""
 STROKED = """[...document.querySelectorAll("mjx-container svg :is(g, path, use)")]
   .filter(part => getComputedStyle(part).stroke !== "none").map(part => part.outerHTML)"""
