@@ -24,15 +24,15 @@ WATCH = """
   window.seen = { longest: 0 };
   new PerformanceObserver(list => list.getEntries().forEach(task => seen.longest = Math.max(seen.longest, task.duration)))
     .observe({ type: "longtask", buffered: true });
-  const raw = box => !box.querySelector("svg, math") || /\\\\\\(|\\\\\\[/.test(box.textContent);
+  const raw = box => box.querySelector("mjx-lazy") || box.matches(".math") && !box.querySelector("svg, math") ||
+    /\\\\[(\\[]/.test(box.textContent);
   const look = () => {
-    const article = document.querySelector("article");
-    if (document.readyState !== "loading" || article?.getBoundingClientRect().bottom > 2 * innerHeight) {
-      const boxes = [...document.querySelectorAll("article .math, article .tex2jax_process")].filter(
-        box => box.querySelector("mjx-lazy") || (box.matches(".math") || /\\\\\\(/.test(box.textContent)) && raw(box));
+    const article = document.querySelector("article"), whole = document.readyState !== "loading";
+    if (whole || article?.getBoundingClientRect().bottom > 2 * innerHeight) {
+      const boxes = [...document.querySelectorAll("article .math, article .tex2jax_process")].filter(raw);
       const now = performance.now();
       if (!boxes.some(box => box.getBoundingClientRect().top < innerHeight)) seen.first ??= now;
-      if (!boxes.length && document.readyState !== "loading") seen.all ??= now;
+      if (whole && !boxes.length) seen.all ??= now;
     }
     if (!seen.all) requestAnimationFrame(look);
   };
@@ -66,15 +66,12 @@ def measured(pages, rounds, slowed=1):
                     tools.send("Performance.enable", {"timeDomain": "threadTicks"})
                     tab.page.goto(page.as_uri())
                     tab.page.wait_for_function("seen.first")
-                    if not tab.page.evaluate(
-                        "!!document.querySelector('mjx-lazy')"
-                    ):  # drawn when it is scrolled to
+                    lazy = tab.page.evaluate("!!document.querySelector('mjx-lazy')")
+                    if not lazy:  # such formulas wait until they are scrolled to
                         tab.page.wait_for_function("seen.all")
                     tab.page.wait_for_timeout(300)  # for the report of a task that has just ended
-                    costs = {
-                        cost["name"]: cost["value"]
-                        for cost in tools.send("Performance.getMetrics")["metrics"]
-                    }
+                    metrics = tools.send("Performance.getMetrics")["metrics"]
+                    costs = {metric["name"]: metric["value"] for metric in metrics}
                     times = [*tab.page.evaluate(TIMES), 1000 * costs["TaskDuration"]]
                     taken[page].append([float("nan") if time is None else time for time in times])
     return {
