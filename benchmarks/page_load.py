@@ -60,6 +60,7 @@ def measured(pages, rounds, slowed=1):
         for _ in range(rounds):
             for page in pages:
                 with browsing.Tab(browser, page.as_uri(), viewport=PHONE if slowed > 1 else DESK) as tab:
+                    tab.page.set_default_timeout(300_000)  # on a machine that does much else
                     tab.page.add_init_script(WATCH)
                     tools = tab.context.new_cdp_session(tab.page)
                     tools.send("Emulation.setCPUThrottlingRate", {"rate": slowed})
