@@ -18,9 +18,7 @@ PARTS = "startup core adaptors/liteDOM input/tex output/svg output/svg/fonts/tex
 SETTINGS = {
     "startup": {"typeset": False},  # there is no page
     "svg": {"fontCache": "global"},  # a page has each letter once
-    "tex": {
-        "packages": ["base", "ams", "newcommand"]
-    },  # without those that show a wrong command as it stands
+    "tex": {"packages": ["base", "ams", "newcommand"]},  # none that shows a wrong command as it stands
 }
 # Where formulas stand: in the text of chapters, and in outputs that ask for it.
 PLACES = re.compile(
