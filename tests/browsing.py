@@ -116,9 +116,8 @@ class Tab:
         self.page.on("pageerror", lambda e: note(f"exception: {e}"))
 
     def open(self, name):
-        """Go to a page of the site, and wait until its formulas stand."""
+        """Go to a page of the site."""
         self.page.goto(f"{self.home}{name}")
-        self.page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
 
     def errors(self):
         """`troubles` less the warnings in the console."""

@@ -128,12 +128,15 @@ def test_page_load_runs_and_stores_what_it_prints(tmp_path):
     for name in ("index.html", "book/one.html", "lite/not-counted.html"):
         (tmp_path / "site" / name).write_text("<!DOCTYPE html><p>Some text", encoding="utf-8")
     path = tmp_path / "pages.json"
-    printed = run("page_load.py", "--site", tmp_path / "site", "--rounds", "2", "--json", path)
+    how = "--rounds", "2", "--slowed", "2", "--pages", "one"
+    printed = run("page_load.py", "--site", tmp_path / "site", *how, "--json", path)
     stored = json.loads(path.read_text(encoding="utf-8"))
-    assert stored["site"] == 2 * 27 and stored["pages"].keys() == {"one"}
-    times = stored["pages"]["one"]
-    assert times.pop("bytes") == 27 and len(times) == 3 and min(times.values()) > 0
-    assert all(f"{value:.0f} ms" in printed for value in times.values())
+    (site,) = stored["sites"].values()
+    assert stored["slowed"] == 2 and site["site"] == 2 * 27 and site["bytes"] == {"one": 27}
+    times = site["pages"]["one"]
+    assert len(times) == 6 and all(median >= least for median, least in times.values())
+    assert min(least for name, (_, least) in times.items() if name != "longest task") > 0
+    assert all(f"{median:.0f} ({least:.0f})" in printed for median, least in times.values())
 
 
 @unix

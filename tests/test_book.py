@@ -1,5 +1,7 @@
 """The book as a reader gets it: built for real, every page looked at, and proof that a broken one is noticed."""
 
+import json
+import os
 import re
 import shutil
 
@@ -8,6 +10,7 @@ import rules
 import nbformat.v4 as v4
 import built_pages
 import pytest
+import typeset
 from building import ROOT, copy_from_checkout, jupyter_book
 from nbformat import from_dict
 from sphinx_external_toc.parsing import parse_toc_yaml
@@ -75,8 +78,30 @@ def test_a_token_without_a_colour_of_its_own_is_plain_text(site):
         assert not re.search(r'<span class="(n|nn|p|w)">', html) and '<span class="k">' in html
 
 
-def test_mathjax_stands_in_the_book(site):
-    assert (site / "_static" / "tex-svg-full.js").stat().st_size > 1_000_000
+def test_no_page_draws_its_formulas_itself(site):
+    assert not [path for path in site.rglob("*.js") if "mathjax" in path.read_text(encoding="utf-8").lower()]
+    assert "MathJax" not in "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
+
+
+LINE = 39.8  # of a phone of 390 pixels, in ex
+
+
+def needless_breaks(markdown):
+    """The formulas that go to a new line before an equals sign, which it indents, though one line would do."""
+    for tex in built_pages.formulas(markdown):
+        line = re.sub(r"\\\\\s*&?\s*\\q*quad\s*(?==)", "", tex)
+        if line != tex:
+            _, [drawing] = json.loads(typeset.engine(os.getpid()).call("draw", [[line, True]]))
+            if float(re.search(r'width="([\d.]+)ex', drawing["html"])[1]) <= LINE:
+                yield tex
+
+
+def test_no_formula_breaks_before_an_equals_sign_without_need():
+    texts = (cell["source"] for listed in LISTED for cell in source(ROOT, listed).cells)
+    assert [tex for text in texts for tex in needless_breaks(text)] == []
+    broken = r"\begin{aligned}& x \\ &\quad = %s\end{aligned}"
+    assert list(needless_breaks(f"$${broken % 'y'}$$")) == [broken % "y"]
+    assert list(needless_breaks(f"$${broken % ('y' * 80)}$$")) == []
 
 
 # A small book with the real configuration, whole and broken.
@@ -182,6 +207,8 @@ def test_only_listed_pages_are_built(small):
 
 # What is written into a page, and the warning that it must give.
 BREAKS = {
+    "$\\nosuch{x}$": "a formula cannot be drawn: \\nosuch{x}: Undefined control sequence \\nosuch",
+    "$\\text{größe}$": "a formula cannot be drawn: \\text{größe}: ö",
     "{eq}`no-equation`": "equation not found: no-equation",
     "[](no-page.ipynb)": "target not found: 'no-page.ipynb'",
     "{ref}`no-section`": "undefined label: 'no-section'",
@@ -209,12 +236,12 @@ def test_a_page_that_is_listed_and_not_there_fails_the_build(tmp_path):
 
 
 def test_a_build_without_mathjax_fails_and_says_what_to_do(small):
-    extension = (small / "tools" / "site" / "book_extension.py").read_text(encoding="utf-8")
-    assert extension.count("tex-svg-full.js") == 1
+    extension = (small / "tools" / "site" / "typeset.py").read_text(encoding="utf-8")
+    assert extension.count(" output/svg ") == 1
     copy = small.with_name("without_mathjax")
     shutil.copytree(small, copy, ignore=shutil.ignore_patterns("_build"))
-    (copy / "tools" / "site" / "book_extension.py").write_text(
-        extension.replace("tex-svg-full.js", "no-such-file.js"), encoding="utf-8"
+    (copy / "tools" / "site" / "typeset.py").write_text(
+        extension.replace(" output/svg ", " no-such-file "), encoding="utf-8"
     )
     status, said = jupyter_book("build", copy)
     assert status != 0 and "no-such-file.js is missing: run pip install -r requirements.txt" in said
@@ -237,6 +264,18 @@ DEFECTS = {
     "display formula": (("z = W a + b", "z = W a"), "formula missing: z=Wa+b"),
     "aligned formula": (("p &amp;= q", "p"), "formula missing"),
     "formula in a table": (("\\(u\\)", "u"), "formula missing: u"),
+    "formula as text": (("</article>", '<span class="math">\\(u\\)</span></article>'), "formulas, "),
+    "formula in an output as text": (
+        ("</article>", '<div class="tex2jax_process">\\(u\\)</div></article>'),
+        "formulas, ",
+    ),
+    "formula without its strokes": (
+        ('<use href="#MJX-TEX-I-1D462" transform="scale(1,-1)"></use>', ""),
+        "not drawn: \\(u\\)",
+    ),
+    "formula without a letter": (('href="#MJX-TEX-', 'href="#MJX-no-'), "a formula that is not drawn"),
+    "formula that nobody hears": (("<mjx-assistive-mml", "<span"), "a formula that is not drawn"),
+    "formula with an address": (('href="#MJX-TEX-', 'href="https://x.org/#MJX-'), "in a formula, "),
     "printed text": (("second line", "line"), "code cell 1: its text/plain output"),
     "collapsed output": (("array([3.])", "array([1., 2.])"), "code cell 4: its text/plain output"),
     "drawing": (("M0 0L9 9", "M0 0L9 8"), "code cell 1: its text/html output"),

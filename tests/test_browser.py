@@ -52,7 +52,17 @@ SHOWN_EACH = f"""(root, places) => places.map(at => {{
   }});
   return ({SHOWN})(root);
 }})"""
-DRAWN = "[...document.querySelectorAll('article mjx-container > svg')].filter(e => e.querySelector('path, rect, use')).length"
+# How many formulas can be seen, with all their letters; those with strokes around them, which are bold on paper; how many
+# can be heard.
+DRAWN = """[...document.querySelectorAll("article mjx-container > svg")].filter(drawing => {
+  const parts = [...drawing.querySelectorAll("path, rect, use")];
+  return parts.some(part => part.getBoundingClientRect().width) &&
+    parts.every(part => part.tagName !== "use" || document.querySelector(part.getAttribute("href")));
+}).length"""
+STROKED = """[...document.querySelectorAll("mjx-container svg :is(g, path, use)")]
+  .filter(part => getComputedStyle(part).stroke !== "none").map(part => part.outerHTML)"""
+HEARD = """[...document.querySelectorAll("article mjx-container > mjx-assistive-mml > math")]
+  .filter(math => math.textContent.trim() && !math.closest("[aria-hidden=true]")).length"""
 ICONS = "[...document.querySelectorAll('svg.svg-inline--fa, i[class*=fa-], span[class*=fa-]')].map(e => !!e.querySelector('path'))"
 # Text of the page itself that cannot be seen.
 HIDDEN = """[...document.querySelectorAll("article :is(h1, h2, h3, p, li, th, td, pre, .math)")]
@@ -194,8 +204,13 @@ at_desk = pytest.mark.parametrize("view", [DESK], indirect=True)  # for what is 
 
 
 def test_every_formula_of_the_source_is_drawn(view):
-    assert view.page.evaluate(DRAWN) == (formulas(view.name) if view.name in CHAPTERS else 0)
-    assert view.page.query_selector_all("[data-mjx-error], mjx-merror") == []
+    there = formulas(view.name) if view.name in CHAPTERS else 0
+    assert (view.page.evaluate(DRAWN), view.page.evaluate(HEARD)) == (there, there)
+
+
+@at_desk
+def test_no_formula_is_bold_on_paper(view):
+    assert view.page.evaluate(STROKED) == []
 
 
 @at_desk
@@ -333,7 +348,7 @@ def scriptless(chromium, addresses):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_without_scripts_start_frames_and_text_can_be_read(scriptless, name):
+def test_without_scripts_start_frames_text_and_formulas_can_be_read(scriptless, name):
     tab = scriptless
     tab.name = name
     tab.troubles.clear()
@@ -346,6 +361,7 @@ def test_without_scripts_start_frames_and_text_can_be_read(scriptless, name):
         text = root.query_selector("p")
         assert text.is_visible() and text.bounding_box()["height"] > 15
         assert not root.query_selector(".cnn-controls").is_visible()
+    assert tab.page.evaluate(DRAWN) == formulas(name)
     assert tab.page.evaluate(HIDDEN) == []
     assert tab.page.evaluate(SIDEWAYS) <= 0
     assert [said for said in tab.troubles if not said.endswith(": csp")] == []  # scripts, which are off
@@ -649,6 +665,18 @@ SPOILT = {
     "a formula as text": (
         test_every_formula_of_the_source_is_drawn,
         "document.querySelector('article mjx-container > svg').replaceChildren()",
+    ),
+    "a letter less": (
+        test_every_formula_of_the_source_is_drawn,
+        "document.querySelector('#MJX-SVG-global-cache path').remove()",
+    ),
+    "a formula that nobody hears": (
+        test_every_formula_of_the_source_is_drawn,
+        "document.querySelector('article mjx-assistive-mml').ariaHidden = true",
+    ),
+    "a stroke of width 0": (
+        test_no_formula_is_bold_on_paper,
+        "const { style } = document.querySelector('article mjx-container g'); style.stroke = 'red'; style.strokeWidth = 0",
     ),
     "an icon less": (
         test_every_icon_is_drawn,

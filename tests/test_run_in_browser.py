@@ -135,8 +135,6 @@ def test_the_extensions_take_paths_of_either_kind(tmp_path, kind):
     with zipfile.ZipFile(out / ZIP) as archive:
         inside = {name.removeprefix(f"{run_in_browser.NAME}/") for name in archive.namelist()}
     assert inside == {"book/chapter.ipynb", "book/page.md", "cnnlib/a.py"}
-    book_extension.add_mathjax(app, app.config)
-    assert [Path(path).name for path in app.config.html_static_path] == ["tex-svg-full.js"]
     book_extension.drop_unused(app, None)
     book_extension.fail_on_warnings(app, None)
     assert not (tmp_path / "read" / "environment.pickle").exists()

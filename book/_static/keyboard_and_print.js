@@ -18,7 +18,7 @@
   matchMedia("print").addEventListener("change", change => turn(change.matches));
 }
 
-addEventListener("load", async () => {
+addEventListener("load", () => {
   // The button that has opened a sidebar gets the focus back.
   for (const side of ["primary", "secondary"])
     document.getElementById(`pst-${side}-sidebar-modal`)?.addEventListener("close", () =>
@@ -26,7 +26,6 @@ addEventListener("load", async () => {
 
   // What is larger than its box scrolls in it, and can be reached by the Tab key while it does: formulas, and what the
   // theme looks at, though only when the window changes and some time later, when it may be on paper, folded, or neither.
-  await window.MathJax?.startup.promise;
   const boxes = [...document.querySelectorAll("article :not(svg, svg *)")]
     .filter(box => /auto|scroll/.test(getComputedStyle(box).overflow));
   const judge = box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?

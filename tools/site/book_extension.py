@@ -1,26 +1,16 @@
-"""What the book needs of Sphinx beyond `_config.yml`: MathJax from this machine, light pages, no file that nothing loads,
-and builds that fail on warnings."""
+"""What the book needs of Sphinx beyond `_config.yml`: light pages, no file that nothing loads, and builds that fail
+on warnings."""
 
 import re
 import shutil
-from importlib import metadata
 from pathlib import Path
 
-MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js"  # the one file that loads no other
 PROGRAM = re.compile(r'<div class="highlight"><pre>.*?</pre>', re.DOTALL)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 ICONS = "scripts/fontawesome.js"
 ICON = re.compile(
     r'"?([\w-]+)"?:\[\d+,\d+,\[[^]]*],"[0-9a-f]*",(?:"[^"]*"|\[[^]]*])],?'
 )  # name: [..., its outline]
-
-
-def add_mathjax(app, config):
-    """Let every page find MathJax in the book's own folder."""
-    path = Path(metadata.distribution("sphinx-mathjax-offline").locate_file(MATHJAX))
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run pip install -r requirements.txt")
-    config.html_static_path.append(str(path))
 
 
 def lighten(app, pagename, templatename, context, doctree):
@@ -59,7 +49,6 @@ def fail_on_warnings(app, exception):
 def setup(app):
     """Register the hooks. `keep_going` makes Sphinx report every warning and then exit with status 1."""
     app.keep_going = True
-    app.connect("config-inited", add_mathjax)
     app.connect("html-page-context", lighten)
     app.connect("build-finished", drop_unused)
     app.connect("build-finished", fail_on_warnings)

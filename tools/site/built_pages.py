@@ -32,6 +32,18 @@ SHOWN = ("text/html", "image/svg+xml", "image/png", "text/plain")  # of several 
 WRAPPERS = re.compile(
     r"\\[()\[\]]|\\(?:begin|end)\{(?:split|aligned|equation)\}"
 )  # Sphinx puts them round a formula
+DRAWN = re.compile(r'<mjx-container\b[^>]*? data-tex="([^"]*)">(.*?)</mjx-container>', re.DOTALL)
+# A drawn formula: its strokes, and MathML. Nothing in it asks for anything.
+DRAWING = re.compile(
+    r"""<svg[^<>]*>.*<(?:use|path|rect)\b.*</svg>\s*<mjx-assistive-mml[^<>]*><math[^<>]*><m.*</math></mjx-assistive-mml>""",
+    re.DOTALL,
+)
+TAG = re.compile(r"<[^>]*>")
+OF_A_DRAWING = re.compile(
+    r"""</?(?:svg|g|use|path|rect|line|mjx-assistive-mml|math|m[a-z]+)
+    (?:\ (?:href="\#[\w-]+"|style="vertical-align:\ [-.\d]+(?:ex)?;"|(?!href|src|style|on)[\w-]+="[^"/\\:&]*"))*\ ?>""",
+    re.VERBOSE,
+)
 REMOVED = {"remove-cell", "remove-output"}
 # What makes a browser ask for something, at once or when a reader clicks without seeing whom it asks.
 LISTS = {"srcset", "imagesrcset", "ping", "archive", "values"}
@@ -46,18 +58,25 @@ AROUND = "".join(map(chr, range(33)))  # white space and controls, which a brows
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 ADDRESS = re.compile(r"(?:https?|wss?|ftps?|file):(?!//www\.w3\.org/)|(?<!:)//", re.IGNORECASE)
 HERE = re.compile(r"(?:data|about|blob|javascript|mailto):", re.IGNORECASE)
-# w3.org names namespaces, nothing fetches them.
+# Addresses of www.w3.org with a year name namespaces, nothing fetches them.
 IN_TEXT = re.compile(
-    r"""(?:https?|wss?|ftp):[/\\]{1,2}+(?!www\.w3\.org/)\S{,80}|(?<=["'`])//\w[\w-]*\.\w\S{,80}""",
-    re.IGNORECASE,
+    r"""(?:https?|wss?|ftps?):[/\\]{1,2}+(?!www\.w3\.org/\d{4}/)\S{,80}
+    |(?<=["'`])(?:(?:https?|wss?|ftps?):[\w[]|file:|//(?:\w[\w-]*\.\w|localhost|\[))\S{,80}""",
+    re.IGNORECASE | re.VERBOSE,
 )
+CSS_ADDRESS = r"""(?:(?:url|src|image)\(|@import(?:\s|/\*[^*]{,99}\*/){,9}|image-set\([^)]{,999}?[\s,(])\s*+["']?+\s*+"""
 IN_CSS = re.compile(
-    r"""(?:(?:url|src|image)\(|@import(?:\s|/\*.*?\*/)*|image-set\([^)]*?)\s*["']?\s*(?:(?:https?|ftp):)?[/\\]{2}[^)"']{,80}""",
-    re.IGNORECASE,
+    rf"""{CSS_ADDRESS}(?:(?:https?|wss?|ftps?|file):|[/\\]{{2}})[^)"']{{,80}}""", re.IGNORECASE
 )
+TEXT_IN_CSS = re.compile(rf"""{CSS_ADDRESS}(data:[^)"']+)""", re.IGNORECASE)
 ESCAPE = re.compile(  # of CSS and JavaScript
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|([0-9a-f]{1,6})\s?|(?=/))", re.IGNORECASE
 )
+OCTAL = re.compile(r"\\([0-3]?[0-7]{2})")  # of JavaScript alone
+NO_TEXT = re.compile(
+    r"data:\s*(?:image/(?!svg)|audio/|video/|font/|application/(?:font|octet))", re.IGNORECASE
+)
+PROGRAM = re.compile(r"(?:javascript|data):", re.IGNORECASE)
 REFRESH = re.compile(r"[\s\d.]*[;,\s]\s*(?:url\s*=)?[\s\"']*(.*)", re.IGNORECASE | re.DOTALL)
 SERVICES = re.compile(r"launch|binder|colab|thebe|jupyterhub", re.IGNORECASE)
 
@@ -78,9 +97,14 @@ def _text(path):
     return path.read_text(encoding="utf-8", errors="replace")
 
 
+def _with_tex(html):
+    """The HTML with its TeX in the place of each formula that is drawn, as its notebook has it."""
+    return DRAWN.sub(lambda drawn: drawn[1].replace("&quot;", '"'), html)
+
+
 def parsed(path):
-    """The page in `path`, as a tree that nobody may change: the next who asks gets the same."""
-    return _parsed(_text(path))
+    """The page in `path`, as a tree that nobody may change: the next who asks gets the same. Formulas are TeX in it."""
+    return _parsed(_with_tex(_text(path)))
 
 
 def squeezed(text):
@@ -112,16 +136,17 @@ def title(markdown):
 
 def page_problems(path, notebook):
     """Where the page in `path` falls short of its notebook: title, formulas, outputs and pictures in their order; a
-    picture without a description, or with one that says nothing or that another has too; anything loaded from
+    formula that is not drawn; a picture without a description, or with one that says nothing or that another has too; anything loaded from
     elsewhere; a button for a service; a page too large."""
-    html = _text(path)
+    raw = _text(path)
+    html = _with_tex(raw)
     try:
         page = _parsed(html)
     except Unreadable as error:
         return [str(error)]
     if (article := page.find("article")) is None:
         return ["no article"]
-    problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook)]
+    problems = [*_prose(article, notebook), *_outputs(path, html, article, notebook), *_drawings(raw, page)]
     problems += _undescribed(article) + _elsewhere(page)
     problems += [f"a button for a service: {tag}" for tag in _services(page)]
     if "\ufffd" in html:
@@ -134,7 +159,7 @@ def page_problems(path, notebook):
 def loads(path):
     """What the page in `path` loads from another machine."""
     try:
-        return _elsewhere(parsed(path))
+        return _elsewhere(parsed(path)) + _strange(_text(path))
     except Unreadable as error:
         return [str(error)]
 
@@ -142,10 +167,12 @@ def loads(path):
 def _prose(article, notebook):
     prose = "\n\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     headings = [[s for s in tag.strings if s.parent.name not in {"a", "span"}] for tag in article("h1")]
-    problems = []
+    problems, shown = [], []
     if [squeezed("".join(strings)) for strings in headings] != [squeezed(title(prose))]:
         problems.append(f"wanted one h1, {title(prose)!r}, got {article('h1')}")
-    shown = ["".join(_strings_without_number(tag)).strip() for tag in article.select(".math")]
+    for tag in article.select(".math"):  # one in another is no formula of its own
+        if not tag.find_parent(class_="math"):
+            shown.append("".join(_strings_without_number(tag)).strip())
     shown = Counter(_tex(text) for text in shown if text.startswith("\\"))  # or MathJax takes it for words
     missing = Counter(map(_tex, formulas(prose))) - shown
     return problems + [f"formula missing: {tex}" for tex in missing.elements()]
@@ -155,8 +182,33 @@ def _tex(formula):
     return WRAPPERS.sub("", squeezed(formula))
 
 
+def _drawings(html, page):
+    """The formulas of the page that are not drawn, or without the letters that they refer to."""
+    drawn = DRAWN.findall(html)
+    texts = [
+        ("".join(_strings_without_number(tag)).strip(), tag) for tag in page.select(".math, .tex2jax_process")
+    ]
+    there = sum(text.startswith("\\") if "math" in tag["class"] else text.count("\\(") for text, tag in texts)
+    if there != len(drawn):
+        yield f"{there} formulas, {len(drawn)} drawn"
+    letters = set(re.findall(r'<path id="([\w-]+)"', html))
+    for tex, drawing in drawn:
+        if not (DRAWING.fullmatch(drawing) and set(re.findall(r'href="#([^"]*)', drawing)) <= letters):
+            yield f"a formula that is not drawn: {tex}"
+    yield from _strange(html)
+
+
+def _strange(html):
+    """What stands in formulas, and is not of a drawing."""
+    tags = {tag: tex for tex, drawing in DRAWN.findall(html) for tag in TAG.findall(drawing)}
+    return [
+        f"in a formula, {tex}: {tag[:80]}" for tag, tex in tags.items() if not OF_A_DRAWING.fullmatch(tag)
+    ]
+
+
 def _strings_without_number(tag):
-    return (string for string in tag.strings if not string.find_parent(class_="eqno"))
+    numbers = {id(string) for number in tag.select(".eqno") for string in number.strings}
+    return (string for string in tag.strings if id(string) not in numbers)
 
 
 def _outputs(path, html, article, notebook):
@@ -253,7 +305,11 @@ def _elsewhere(page):
 def _asked(page):
     """The addresses on other machines that a page asks for, or the text that they stand in."""
     for tag in page(True):
-        addresses = [address for name, address in _addresses(tag) if name != "href" or tag.name not in LINKS]
+        addresses = [
+            address
+            for name, address in _addresses(tag)
+            if name != "href" or tag.name not in LINKS or PROGRAM.match(_plain(address))
+        ]
         if tag.name == "meta" and tag.get("http-equiv", "").lower().strip() == "refresh":
             addresses += REFRESH.findall(tag.get("content", ""))
         for address in map(_plain, addresses):
@@ -293,24 +349,37 @@ def _inside(address):
     kind, comma, text = address.partition(",")
     if address[:11].lower() == "javascript:":
         yield from _in_text(unquote(address))
-    elif comma and re.match(r"data:[^;]*(?:html|xml|text|script)", kind, re.IGNORECASE):
+    elif comma and kind[:5].lower() == "data:" and not NO_TEXT.match(kind):
         text = unquote(text)
         if kind.lower().endswith("base64"):
             with suppress(ValueError):
                 text = base64.b64decode(text + "===").decode(errors="replace")
+        yield from _in_text(text)  # a style or a program
         yield from _asked(_parsed(text))
 
 
 def _in_text(text):
     """What programs and styles ask for: as it stands there, and with the escapes of CSS and JavaScript taken out."""
     found = {}
-    for form in (text, ESCAPE.sub(_unescaped, text)):
+    for form in _forms(text):
         found |= dict.fromkeys(hit.strip() for hit in IN_TEXT.findall(form) + IN_CSS.findall(form))
+        for address in TEXT_IN_CSS.findall(form):
+            found |= dict.fromkeys(_inside(address))
     return found
 
 
-def _unescaped(escape):
-    return chr(int(escape[escape.lastindex], 16) % 0x110000) if escape.lastindex else ""
+def _forms(text):
+    """A text as it stands, and as it is read: without line breaks in addresses, and with each kind of escapes taken out."""
+    yield text
+    whole = re.sub(r"[\t\n\r]", "", text)
+    if IN_CSS.search(whole):
+        yield whole
+    yield ESCAPE.sub(lambda hit: _letter(hit, 16), text)
+    yield OCTAL.sub(lambda hit: _letter(hit, 8), text)
+
+
+def _letter(escape, base):
+    return chr(int(escape[escape.lastindex], base) % 0x110000) if escape.lastindex else ""
 
 
 def _is_file(path):
@@ -370,8 +439,9 @@ def site_problems(site):
     for path in sorted(site.rglob("*.css")):
         if path.is_relative_to(site / LITE):
             continue
-        if path.is_file() and (hit := IN_CSS.search(ESCAPE.sub(_unescaped, _text(path)))):
-            problems.append(f"{path.relative_to(site).as_posix()} loads from elsewhere: {hit[0]}")
+        hits = [hit for form in _forms(_text(path)) for hit in IN_CSS.findall(form)] if path.is_file() else []
+        if hits:
+            problems.append(f"{path.relative_to(site).as_posix()} loads from elsewhere: {hits[0]}")
     return problems
 
 
