@@ -20,7 +20,7 @@ addEventListener("DOMContentLoaded", () => {
     const waiting = cells.filter(cell => cell.prompt === "*").length;
     if (!waiting && !all) return;
     all = Math.max(all, waiting);
-    const text = waiting ? `Running: ${all - waiting} of ${all} cells are done` : `Done: ${all} of ${all} cells have run`;
+    const text = waiting && waiting === all ? `Python is starting, ${all} cells wait` : waiting ? `Running: ${all - waiting} of ${all} cells are done` : `Done: ${all} of ${all} cells have run`;
     if (said.textContent !== text) said.textContent = text;
     if (!waiting) all = 0;
   }, 250);

@@ -140,8 +140,8 @@ def draw_card(path):
                 annotation_clip=False,
             )
     for place, text, size, weight in (
-        (0.66, "Backpropagation,\nExecuted", 38, "bold"),
-        (0.30, "Convolutional networks,\nforward and backward,\nevery number computed", 21, "normal"),
+        (0.66, "Backpropagation,\nExecuted", 28, "bold"),
+        (0.30, "Convolutional networks,\nforward and backward,\nevery number computed", 19, "normal"),
     ):
         fig.text(0.04, place, text, size=size, weight=weight, va="center", linespacing=1.35, color="black")
     fig.savefig(path, metadata={"Software": None})
