@@ -726,7 +726,7 @@ SPOILT = {
     ),
     "a bar on paper": (
         test_paper_shows_the_key_states_of_all_frames_and_what_is_to_be_read,
-        "document.querySelector('details.hide summary').style.setProperty('display', 'block', 'important')",
+        "document.querySelector('.fold-solution summary').style.setProperty('display', 'block', 'important')",
     ),
     "a program out of reach": (
         test_what_scrolls_can_be_reached_as_soon_as_it_does,
