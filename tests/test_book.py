@@ -43,7 +43,7 @@ def test_the_page_shows_what_its_notebook_stores(site, listed):
     assert built_pages.page_problems(site / f"{listed}.html", source(ROOT, listed)) == []
 
 
-@pytest.mark.parametrize("other", ["search.html", "index.html"])
+@pytest.mark.parametrize("other", ["search.html", "index.html", "cite.html"])
 def test_no_other_page_loads_from_elsewhere(site, other):
     assert built_pages.loads(site / other) == []
 
@@ -147,7 +147,7 @@ OUTPUTS = [
 
 def small_book(folder):
     """A book of two notebooks in `folder`, with the configuration of the real one."""
-    for name in ("_config.yml", "tools", "book/_static", "book/_templates"):
+    for name in ("_config.yml", "CITATION.cff", "tools", "book/_static", "book/_templates"):
         copy_from_checkout(name, folder)
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nchapters:\n- file: book/part\n", encoding="utf-8"
@@ -202,7 +202,7 @@ def test_only_listed_pages_are_built(small):
     built = {
         path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts
     }
-    assert built == {"book/intro.html", "book/part.html", "index.html", "search.html"}
+    assert built == {"book/intro.html", "book/part.html", "cite.html", "index.html", "search.html"}
 
 
 # What is written into a page, and the warning that it must give.

@@ -1,6 +1,7 @@
 """The pages of the book in a real browser, with every other machine out of reach: what each shows at two widths and in
 two themes, to the eye, the keyboard, the pointer and the printer, with scripts and without."""
 
+import re
 import tomllib
 from contextlib import contextmanager
 from itertools import product
@@ -76,6 +77,47 @@ OUT_OF_REACH = """[...document.querySelectorAll("article :not(svg, svg *)")]
   .filter(e => /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility() && e.tabIndex !== 0 &&
                (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight))
   .map(e => e.outerHTML.slice(0, 200))"""
+# The names of the bars of folded cells, and whether each is quiet: small, and without a box.
+FOLDS = """[...document.querySelectorAll("article details.hide > summary")].map(bar => {
+  const box = getComputedStyle(bar.parentElement);
+  const quiet = parseFloat(getComputedStyle(bar.firstElementChild).fontSize) < 15 &&
+                box.boxShadow === "none" && box.borderLeftWidth === "0px";
+  return [[...bar.children].filter(name => name.checkVisibility()).map(name => name.textContent).join(), quiet];
+})"""
+# Of the tables with programs in them and of those that were made to fit, by how much each is too wide, and its column names.
+TABLES = """[...document.querySelectorAll("article table")].map(table => {
+  const names = [...table.querySelectorAll("thead :is(th, td)")].map(name => name.textContent.trim());
+  const box = table.closest(".cnn-table") ?? table.parentElement;
+  const made = table.closest(".stacks") || names.some(name => /^((in )?code|cnnlib)$/.test(name));
+  return [made ? Math.max(box.scrollWidth - box.clientWidth, box.parentElement.scrollWidth - box.parentElement.clientWidth) : 0, names];
+})"""
+# Of each heading its level and weight, and whether the sign that links to it stands in a line of its own.
+HEADINGS = """[...document.querySelectorAll("article :is(h1, h2, h3, h4)")].map(heading => {
+  const range = document.createRange(), sign = heading.querySelector(".headerlink");
+  range.setStart(heading, 0);
+  range.setEndBefore(sign);
+  const sure = [...range.getClientRects()].some(line => line.bottom > sign.getBoundingClientRect().bottom - 8);
+  return [+heading.tagName[1], +getComputedStyle(heading).fontWeight, !sure];
+})"""
+# What of the links to the pages before and after does not fit, or stands beyond the page.
+CUT_OFF = """[...document.querySelectorAll(".prev-next-area a")].filter(link => {
+  const { left, right } = link.getBoundingClientRect();
+  const parts = [...link.querySelectorAll("p, svg")].map(part => part.getBoundingClientRect());
+  return left < 0 || right > innerWidth || link.scrollWidth > link.clientWidth ||
+    innerWidth < 480 && link.clientWidth < 0.8 * link.parentElement.clientWidth ||
+    parts.some(part => part.left < left || part.right > right);
+}).map(link => link.textContent)"""
+# On paper: what could only be pressed, solutions that cannot be seen, and programs of which a page shows the box alone.
+PAPER = """() => {
+  const all = text => [...document.querySelectorAll("article " + text)];
+  return {
+    buttons: all("summary").filter(bar => bar.checkVisibility()).map(bar => bar.textContent),
+    hidden: all(".fold-solution .cell_input").filter(part => !part.getBoundingClientRect().height).length,
+    solutions: all(".fold-solution").length,
+    boxes: all(".cell_input").filter(box => box.checkVisibility() && [box, ...box.querySelectorAll("*")].some(part =>
+      (getComputedStyle(part).breakInside === "avoid") !== (part === box))).length,
+  };
+}"""
 # For each number or word in a drawing, its colours and its contrast with what lies under it: the page, and the filled
 # rectangles before it. axe-core cannot tell what lies under a drawing's text.
 CONTRASTS = """() => {
@@ -290,7 +332,7 @@ def test_the_tab_key_reaches_every_control_by_its_name(view):
 
 
 @at_desk
-def test_paper_shows_the_key_states_of_all_frames(view):
+def test_paper_shows_the_key_states_of_all_frames_and_what_is_to_be_read(view):
     fold = "open => document.querySelectorAll('details').forEach(box => box.open = open)"
     under = "e => [...e.querySelectorAll('[data-print]')].map(e => getComputedStyle(e, '::after').content)"
     view.page.evaluate(fold, False)
@@ -302,6 +344,9 @@ def test_paper_shows_the_key_states_of_all_frames(view):
         )
         assert root.evaluate(under) == [f'"{frame["print"]}"' for frame in printed]
         assert not root.query_selector(".cnn-controls").is_visible()
+    printed = view.page.evaluate(PAPER)
+    assert (printed["buttons"], printed["hidden"], printed["boxes"]) == ([], 0, 0)
+    assert printed["solutions"] == (list(folds(view.name)).count("Solution") if view.name in CHAPTERS else 0)
     browsing.put_on(view.page, "screen")
     view.page.evaluate(fold, True)
 
@@ -316,6 +361,58 @@ def test_every_displayed_formula_fits_the_page(view):
 
 def test_what_scrolls_can_be_reached_as_soon_as_it_does(view):
     assert view.page.evaluate(OUT_OF_REACH) == []
+
+
+def folds(name):
+    """The names that the bars of a chapter's folded cells must bear, told from the notebook."""
+    heading = ""
+    for cell in chapter_in_jupyter.stored(name).cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            heading = ([heading] + re.findall(r"^#+ (.*)", cell.source, re.M))[-1]
+        elif "hide-cell" in tags and heading == "Exercises":
+            yield "Solution"
+        elif "hide-cell" in tags:
+            yield (
+                "Checked against the lecture"
+                if "claim(" in cell.source
+                else "Checked"
+                if "assert" in cell.source
+                else "Code"
+            )
+        elif "hide-input" in tags:
+            html = "".join(output.get("data", {}).get("text/html", "") for output in cell.outputs)
+            yield (
+                "How this is drawn"
+                if "<svg" in html
+                else "How this table is made"
+                if "<table" in html
+                else "Code"
+            )
+
+
+@at_desk
+def test_a_bar_says_what_it_hides(view):
+    wanted = list(folds(view.name)) if view.name in CHAPTERS else []
+    assert view.page.evaluate(FOLDS) == [[name, name != "Solution"] for name in wanted]
+    assert "Solution" in wanted or view.name not in CHAPTERS
+
+
+def test_tables_of_formulas_and_programs_show_all_of_them(view):
+    tables = view.page.evaluate(TABLES)
+    assert [names for over, names in tables if over > 0] == []
+
+
+def test_a_heading_is_as_heavy_as_its_level_and_its_sign_takes_no_line(view):
+    found = view.page.evaluate(HEADINGS) if view.name in CHAPTERS else []
+    assert [weight for _, weight, _ in sorted(found)] == sorted(
+        (weight for _, weight, _ in found), reverse=True
+    )
+    assert [level for level, _, wrapped in found if wrapped] == []
+
+
+def test_the_links_to_the_pages_before_and_after_are_whole(view):
+    assert view.page.evaluate(CUT_OFF) == []
 
 
 def test_what_stands_in_drawings_can_be_read(view):
@@ -568,6 +665,57 @@ def test_without_scripts_the_page_of_the_search_leads_to_the_chapters(scriptless
     assert scriptless.page.url == f"{scriptless.home}{CHAPTERS[0]}.html"
 
 
+FOCUS = "getComputedStyle(document.activeElement).outlineStyle"
+ROLES = {
+    "table": 1,
+    "columnheader": 3,
+    "row": 12,
+    "rowheader": 0,
+    "cell": 33,
+}  # of LeNet's nine steps, and two more
+
+
+def test_a_table_whose_cells_stand_below_each_other_is_still_a_table(chromium, addresses):
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
+        tab.open("book/lenet.html")
+        stacked = ".pst-scrollable-table-container.stacks table"
+        assert tab.page.evaluate(f"getComputedStyle(document.querySelector('{stacked}')).display") == "block"
+        devtools = tab.context.new_cdp_session(tab.page)
+        root = devtools.send("DOM.getDocument")["root"]["nodeId"]
+        node = devtools.send("DOM.querySelector", {"nodeId": root, "selector": stacked})["nodeId"]
+        for role, count in ROLES.items():
+            found = devtools.send("Accessibility.queryAXTree", {"nodeId": node, "role": role})["nodes"]
+            assert len(found) == count, role
+
+
+def test_the_menu_in_the_corner_opens_and_closes_by_keyboard_and_shows_its_message(chromium, addresses, axe):
+    """On a phone, where it has the least room."""
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
+        tab.open("book/neuron.html")
+        browsing.lay_open(tab.page)
+        browsing.thin_out(tab.page)
+        tab.page.evaluate("document.querySelector('details.run-chapter').open = false")
+        bar = tab.page.query_selector("details.run-chapter > summary")
+        assert bar.bounding_box()["width"] < 120 and bar.bounding_box()["y"] < 60
+        bar.focus()
+        tab.page.keyboard.press("Enter")
+        assert tab.page.evaluate(FOCUS) != "none"
+        start = tab.page.query_selector(".run-chapter-start, .run-chapter-zip")
+        assert start.is_visible() and tab.page.evaluate(SIDEWAYS) <= 0
+        if start.get_attribute("data-python"):  # with JupyterLite
+            start.click()
+            message = tab.page.query_selector(".run-chapter-message")
+            assert "http.server" in message.inner_text() and message.is_visible()
+            box = message.bounding_box()
+            assert 0 <= box["x"] and box["x"] + box["width"] <= PHONE
+        assert (
+            browsing.violations(tab.page, axe, ["label", "link-name", "target-size", "color-contrast"]) == []
+        )
+        tab.page.keyboard.press("Escape")
+        assert not start.is_visible() and tab.page.evaluate("document.activeElement.tagName") == "SUMMARY"
+        assert tab.troubles == []
+
+
 def test_the_contents_open_and_close_by_keyboard_on_a_phone(chromium, addresses, axe):
     with browsing.Tab(chromium, addresses[1], viewport=SIZES[PHONE]) as tab:
         tab.open(f"{CHAPTERS[0]}.html")
@@ -575,6 +723,8 @@ def test_the_contents_open_and_close_by_keyboard_on_a_phone(chromium, addresses,
         browsing.thin_out(tab.page)
         for which in ("primary", "secondary"):
             tab.page.focus(f".{which}-toggle")
+            tab.page.keyboard.press("Shift")  # a key, so that the focus is to be seen
+            assert tab.page.evaluate(FOCUS) != "none"
             tab.page.keyboard.press("Enter")
             tab.page.wait_for_selector(f"#pst-{which}-sidebar-modal[open] nav a")
             assert browsing.violations(tab.page, axe) == []
@@ -695,7 +845,7 @@ SPOILT = {
         "document.querySelector('.cnn-axis label').htmlFor = 'another'",
     ),
     "a key state less": (
-        test_paper_shows_the_key_states_of_all_frames,
+        test_paper_shows_the_key_states_of_all_frames_and_what_is_to_be_read,
         "delete document.querySelector('[data-print]').dataset.print",
     ),
     "paper as dark as the screen": (
@@ -705,6 +855,39 @@ SPOILT = {
     "play in spite of all": (
         test_nothing_plays_where_motion_is_unwanted,
         "document.querySelector('.cnn-play').style.setProperty('display', 'block', 'important')",
+    ),
+    "a bar without its name": (
+        test_a_bar_says_what_it_hides,
+        "document.querySelector('details.hide p').textContent = 'Show code cell source'; "
+        "document.querySelector('details.hide p + p').textContent = 'Hide code cell source'",
+    ),
+    "a bar in a box": (
+        test_a_bar_says_what_it_hides,
+        "document.querySelector('.fold-quiet > details').style.borderLeft = '3px solid'",
+    ),
+    "a program beyond its table": (
+        test_tables_of_formulas_and_programs_show_all_of_them,
+        "document.querySelector('.program-2 td').style.whiteSpace = 'nowrap'; "
+        "document.querySelector('.program-2 td').textContent = 'conv.backward(delta)'.repeat(9)",
+    ),
+    "a second level heavier than the first": (
+        test_a_heading_is_as_heavy_as_its_level_and_its_sign_takes_no_line,
+        "document.querySelector('article h2').style.fontWeight = 900",
+    ),
+    "a sign in a line of its own": (
+        test_a_heading_is_as_heavy_as_its_level_and_its_sign_takes_no_line,
+        "document.querySelector('article h2').append(document.createElement('br'), "
+        "document.querySelector('article h2 .headerlink')); "
+        "document.querySelector('article h2 .headerlink').style.position = 'static'",
+    ),
+    "a link cut off": (
+        test_the_links_to_the_pages_before_and_after_are_whole,
+        "document.querySelector('.prev-next-title').style.whiteSpace = 'nowrap'; "
+        "document.querySelector('.prev-next-title').textContent = 'a long title '.repeat(20)",
+    ),
+    "a bar on paper": (
+        test_paper_shows_the_key_states_of_all_frames_and_what_is_to_be_read,
+        "document.querySelector('.fold-solution summary').style.setProperty('display', 'block', 'important')",
     ),
     "a program out of reach": (
         test_what_scrolls_can_be_reached_as_soon_as_it_does,

@@ -5,6 +5,7 @@ The variable CNNLIB_LITE_CHAPTERS names other chapters than the usual ones, or "
 folder that CNNLIB_PYODIDE_DIR names, by way of a server on this machine, or else from where the book takes it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -74,18 +75,43 @@ def without_drawings(output):
     return output | {"data": data | html} if html else output
 
 
+def named(site, name):
+    """A chapter as it is stored, but for its text, whose links bear titles; test_run_in_browser compares that."""
+    chapter = chapter_in_jupyter.stored(name)
+    offered = json.loads((site / "lite" / "files" / f"{name}.ipynb").read_bytes())
+    for cell, other in zip(chapter.cells, offered["cells"], strict=True):
+        cell.source = other["source"] if cell.cell_type == "markdown" else cell.source
+    return chapter
+
+
+FOLDED = f"{chapter_in_jupyter.CONTENT}.widgets.map(cell => [!!cell.inputHidden, !!cell.outputHidden])"
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, home, name):
-    stored = chapter_in_jupyter.stored(name)
+def test_a_chapter_runs_to_its_end_from_the_button_on_its_page(browser, site, home, name):
+    stored = named(site, name)
     worker = urljoin(home, "/api/")  # what JupyterLite asks its own service worker
     with browsing.Tab(browser, (home, worker, f"{PYODIDE.scheme}://{PYODIDE.netloc}/")) as tab:
         tab.page.set_default_timeout(1000 * PATIENCE)
         tab.open(f"{name}.html")
         begun = time.monotonic()
+        if tab.page.query_selector("details.run-chapter"):
+            tab.page.click("details.run-chapter > summary")
         tab.page.click(".run-chapter-start")
         tab.page.wait_for_url("**/lite/notebooks/**")
         chapter_in_jupyter.wait_for_cells(tab.page, stored)
+        folds = [cell.metadata.get("jupyter", {}) for cell in stored.cells]
+        assert tab.page.evaluate(FOLDED) == [
+            [fold.get("source_hidden", False), fold.get("outputs_hidden", False)] for fold in folds
+        ]
         fresh = chapter_in_jupyter.run_all(tab.page)
+        count = sum(cell.cell_type == "code" for cell in stored.cells)
+        tab.page.wait_for_function(
+            "text => document.querySelector('#book-line [role=status]').textContent === text",
+            arg=f"Done: {count} of {count} cells have run",
+        )
+        back = tab.page.query_selector("#book-line a").evaluate("link => link.href")
+        assert back == f"{home}{name}.html"
         assert time.monotonic() - begun < PATIENCE
         assert chapter_in_jupyter.differences(stored, fresh, without_drawings) == {}
         chapter_in_jupyter.move_frames(tab.page, stored)

@@ -51,12 +51,18 @@ def test_a_second_run_changes_no_byte(write):
 
 def test_metadata_is_fixed_and_what_editors_add_is_dropped():
     cell = v4.new_code_cell(
-        "1", metadata={"tags": ["hide-input"], "collapsed": True, "execution": {"a": "b"}}
+        "1",
+        metadata={
+            "tags": ["hide-input"],
+            "jupyter": {"outputs_hidden": True},
+            "collapsed": True,
+            "execution": {"a": "b"},
+        },
     )
     other = {"widgets": {"state": {}}, "kernelspec": {"name": "other", "display_name": "Other"}}
     notebook = notebooks.normalise(v4.new_notebook(cells=[cell], metadata=other))
     assert notebook.metadata == rules.METADATA
-    assert notebook.cells[0].metadata == {"tags": ["hide-input"]}
+    assert notebook.cells[0].metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
 
 
 def test_ids_are_unique_and_an_inserted_cell_changes_no_other():

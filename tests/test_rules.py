@@ -362,12 +362,15 @@ REFUSED_METADATA = [
     {"mystnb": {"image": {"alt": 1}}},
     {"mystnb": {}},
     {"jupyter": {"outputs_hidden": True}},
+    {"tags": ["hide-cell"]},  # open in Jupyter, folded on its page
+    {"tags": ["hide-input"], "jupyter": {"outputs_hidden": True, "source_hidden": True}},
 ]
 
 
 @pytest.mark.parametrize("metadata", REFUSED_METADATA, ids=str)
 def test_metadata_that_changes_what_a_page_shows_is_refused(metadata):
     allowed = {"tags": ["hide-cell", "hide-input"], "mystnb": {"image": {"alt": "A line"}}}
+    allowed["jupyter"] = {"outputs_hidden": True, "source_hidden": True}
     assert structure_of([SHOWN], **allowed) == []
     assert len(structure_of([SHOWN], **metadata)) == 1
 

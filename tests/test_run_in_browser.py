@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import book_extension
 import run_in_browser
 import rules
+import nbformat.v4 as v4
 import built_pages
 import plain_conf
 import pytest
@@ -24,11 +25,13 @@ from test_book import small_book
 LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
 CHAPTERS = [page for page in LISTED if (ROOT / f"{page}.ipynb").is_file()]
 ZIP = f"{run_in_browser.NAME}.zip"
+NAMED = re.compile(r"\[[^][]*\]\(([\w/.-]+\.ipynb)\)")  # a link to a chapter, by whatever name
 
 
 def links(site, page):
-    """{last word of the class: link} of the links under the title of a page."""
-    tags = built_pages.parsed(site / f"{page}.html").select("article h1 + .run-chapter a")
+    """{last word of the class: link} of the links under the title of the first page, in the corner of another."""
+    place = "article h1 + div" if page == LISTED[0] else ".bd-header-article details"
+    tags = built_pages.parsed(site / f"{page}.html").select(f"{place}.run-chapter a")
     return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}
 
 
@@ -76,8 +79,8 @@ def test_each_chapter_can_be_run_and_downloaded(site, page):
 
 
 def test_other_pages_have_no_such_links(site):
-    for page in {"search", "index", *LISTED} - {*CHAPTERS}:
-        assert "run-chapter" not in (site / f"{page}.html").read_text(encoding="utf-8")
+    for page in {"search", "index", "cite", *LISTED} - {*CHAPTERS}:
+        assert "run-chapter-" not in (site / f"{page}.html").read_text(encoding="utf-8")
 
 
 def test_the_button_asks_for_the_python_that_the_kernel_takes(site):
@@ -122,7 +125,7 @@ def test_the_extensions_take_paths_of_either_kind(tmp_path, kind):
             all_docs=pages, doc2path=lambda page: kind(notebook if page == pages[0] else text)
         ),
         builder=SimpleNamespace(format="html"),
-        config=SimpleNamespace(book_lite=True, html_static_path=[]),
+        config=SimpleNamespace(book_lite=True, html_static_path=[], root_doc=pages[0]),
         _warncount=1,
     )
     contexts = [{"body": "<h1></h1>", "pathto": lambda file, _: file} for _ in pages]
@@ -130,6 +133,10 @@ def test_the_extensions_take_paths_of_either_kind(tmp_path, kind):
         run_in_browser.add_links(app, page, "page.html", context, doctree=...)
         book_extension.lighten(app, page, "page.html", context, doctree=...)
     assert ["run-chapter" in context["body"] for context in contexts] == [True, False]
+    app.config.root_doc = pages[1]
+    other = {"body": "<h1></h1>", "pathto": lambda file, _: file}
+    run_in_browser.add_links(app, pages[0], "page.html", other, doctree=...)
+    assert other["body"] == "<h1></h1>" and "run-chapter-start" in other["run_chapter"]
     app.config.book_lite = False
     run_in_browser.add_files(app, None)
     with zipfile.ZipFile(out / ZIP) as archive:
@@ -164,11 +171,36 @@ def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
     offered = json.loads((site / "lite" / "files" / f"{page}.ipynb").read_bytes())
     for cell in offered["cells"]:
         assert cell["metadata"].pop("trusted") is True  # or JupyterLite shows no drawing before the first run
+        if cell["cell_type"] == "markdown":
+            assert not re.search(
+                r"\[\]\([^)]*\.ipynb", cell["source"]
+            )  # which Jupyter would name after a file
+            cell["source"] = NAMED.sub(r"[](\1)", cell["source"])
+    for cell in stored["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = NAMED.sub(r"[](\1)", cell["source"])
     assert (
         offered == stored
     )  # the same, and valid; rules.read joins lines, as JupyterLite does not in printed text
     listing = json.loads((site / "lite" / "api" / "contents" / "book" / "all.json").read_bytes())
     assert f"{page}.ipynb" in [entry["path"] for entry in listing["content"]]
+
+
+def test_a_link_to_a_chapter_bears_its_title_in_jupyterlite():
+    text = "See [](b.ipynb), [](../c/d.ipynb#e), [so](b.ipynb) and [](f.md)."
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell(text)])
+    titles = {"book/b": "The B", "c/d": "The D"}
+    made = json.loads(run_in_browser.for_jupyterlite(v4.writes(notebook).encode(), "book/a.ipynb", titles))
+    assert made["cells"][0]["source"] == (
+        "See [The B](b.ipynb), [The D](../c/d.ipynb#e), [so](b.ipynb) and [](f.md)."
+    )
+
+
+def test_jupyterlite_leads_back_and_says_how_far_it_is_where_a_chapter_is_open(site):
+    for app in ("notebooks", "lab", "tree"):
+        html = (site / "lite" / app / "index.html").read_text(encoding="utf-8")
+        assert ('src="../../_static/lite.js"' in html) == (app == "notebooks")
+    assert (site / "_static" / "lite.js").is_file()
 
 
 def test_the_kernel_loads_cnnlib_as_it_is_in_this_folder(site):

@@ -26,3 +26,15 @@ document.addEventListener("click", async event => {
       " does not answer. Try again later, or download the notebook and run it on your computer.";
   }
 });
+
+// Its menu closes as others do: by Escape, which gives the focus back, and by a click elsewhere.
+document.addEventListener("keydown", event => {
+  const menu = document.querySelector("details.run-chapter[open]");
+  if (event.key !== "Escape" || !menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+document.addEventListener("click", event => {
+  const menu = document.querySelector("details.run-chapter[open]");
+  if (menu && !menu.contains(event.target)) menu.open = false;
+});

@@ -70,13 +70,16 @@ def _refuse(path, problems):
 
 
 def normalise(notebook):
-    """The executed notebook in its stored form: fixed metadata, ids that follow from the cells' sources,
-    counts from 1, outputs as rules.normalise gives them."""
+    """The executed notebook in its stored form: fixed metadata, cells folded in Jupyter as on their page, ids that
+    follow from the cells' sources, counts from 1, outputs as rules.normalise gives them."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata = nbformat.from_dict(rules.METADATA)
     run = 0
     for cell, cell.id in zip(notebook.cells, rules.ids(notebook)):
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in rules.CELL_METADATA}
+        cell.metadata.pop("jupyter", None)
+        if folds := rules.folded(cell):
+            cell.metadata["jupyter"] = folds
         if cell.cell_type == "code":
             run += 1
             cell.execution_count = run

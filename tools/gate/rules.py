@@ -38,8 +38,12 @@ METADATA = {
     },
 }
 FORMAT = 4, 5
-CELL_METADATA = {"mystnb", "tags"}
-TAGS = {"hide-cell", "hide-input"}  # a page folds these away; others remove what they name
+CELL_METADATA = {"jupyter", "mystnb", "tags"}
+# A page folds away what these tags name, and Jupyter what stands beside them; other tags remove what they name.
+TAGS = {
+    "hide-cell": {"outputs_hidden": True, "source_hidden": True},
+    "hide-input": {"source_hidden": True},
+}
 MAX_BYTES = 1_500_000
 MAX_DEPTH = 50  # of lists and objects in each other; Python gives up at some hundreds
 PNG_TOLERANCE = 2
@@ -311,6 +315,12 @@ def ids(notebook):
         yield hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def folded(cell):
+    """What Jupyter folds away of a cell: what its page does."""
+    tags = cell["metadata"].get("tags", []) if cell["cell_type"] == "code" else []
+    return {key: value for tag in tags for key, value in TAGS.get(tag, {}).items()}
+
+
 def sources(notebook):
     """What the cells may not ask for, whether or not they have been executed: names that fail without a
     kernel or differ from run to run, magics, shell lines, another cnnlib or pictures than the ones that are
@@ -319,7 +329,7 @@ def sources(notebook):
     code = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")
     library = _from_cnnlib(code)
     for label, cell in zip(labels(notebook), notebook["cells"]):
-        if tags := set(cell["metadata"].get("tags", [])) - TAGS:
+        if tags := set(cell["metadata"].get("tags", [])) - TAGS.keys():
             problems.append(
                 f"{label}: unknown tags {sorted(tags)}; none may turn off execution, validation or an output"
             )
@@ -440,6 +450,10 @@ def structure(notebook):
             problems.append(f"{label}: the id {cell['id']}, where its source gives {name}")
         if extra := cell["metadata"].keys() - CELL_METADATA:
             problems.append(f"{label}: metadata {sorted(extra)}")
+        if cell["metadata"].get("jupyter", {}) != (folds := folded(cell)):
+            problems.append(
+                f"{label}: its tags fold {sorted(folds) or 'nothing'} in Jupyter; store it by the tool"
+            )
         if cell["cell_type"] != "code":
             continue
         run += 1

@@ -167,12 +167,10 @@ def loads(path):
 def _prose(article, notebook):
     prose = "\n\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     headings = [[s for s in tag.strings if s.parent.name not in {"a", "span"}] for tag in article("h1")]
-    problems, shown = [], []
+    problems = []
     if [squeezed("".join(strings)) for strings in headings] != [squeezed(title(prose))]:
         problems.append(f"wanted one h1, {title(prose)!r}, got {article('h1')}")
-    for tag in article.select(".math"):  # one in another is no formula of its own
-        if not tag.find_parent(class_="math"):
-            shown.append("".join(_strings_without_number(tag)).strip())
+    shown = [_without_number(tag) for tag in _outermost(article, "math")]
     shown = Counter(_tex(text) for text in shown if text.startswith("\\"))  # or MathJax takes it for words
     missing = Counter(map(_tex, formulas(prose))) - shown
     return problems + [f"formula missing: {tex}" for tex in missing.elements()]
@@ -185,9 +183,7 @@ def _tex(formula):
 def _drawings(html, page):
     """The formulas of the page that are not drawn, or without the letters that they refer to."""
     drawn = DRAWN.findall(html)
-    texts = [
-        ("".join(_strings_without_number(tag)).strip(), tag) for tag in page.select(".math, .tex2jax_process")
-    ]
+    texts = [(_without_number(tag), tag) for tag in _outermost(page, "math", "tex2jax_process")]
     there = sum(text.startswith("\\") if "math" in tag["class"] else text.count("\\(") for text, tag in texts)
     if there != len(drawn):
         yield f"{there} formulas, {len(drawn)} drawn"
@@ -206,9 +202,20 @@ def _strange(html):
     ]
 
 
-def _strings_without_number(tag):
-    numbers = {id(string) for number in tag.select(".eqno") for string in number.strings}
-    return (string for string in tag.strings if id(string) not in numbers)
+def _outermost(tag, *classes):
+    """The tags in `tag` with one of the classes that stand in no other such."""
+    found, inside = [], set()
+    for one in tag.find_all(class_=classes):
+        if id(one) not in inside:
+            found.append(one)
+            inside.update(map(id, one(class_=classes)))
+    return found
+
+
+def _without_number(tag):
+    """The text of a formula without the number of the equation."""
+    numbers = {id(string) for number in tag(class_="eqno") for string in number.strings}
+    return "".join(string for string in tag.strings if id(string) not in numbers).strip()
 
 
 def _outputs(path, html, article, notebook):

@@ -6,6 +6,8 @@ The environment variable CNNLIB_LITE=0 leaves JupyterLite out.
 import hashlib
 import json
 import os
+import posixpath
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,8 @@ EPOCH = 315532800  # 1980, before which no zip can be: every build gives the sam
 SOURCES = """README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE pyproject.toml requirements.txt _config.yml _toc.yml
 tools/**/*.py tools/site/*.js tools/site/*.toml tools/constraints.txt cnnlib/**/*.py cnnlib/data/* book/_static/**/* book/_templates/**/*""".split()
 ICON = '<link rel="icon" href="favicon.ico">'
+HELP = '<script src="../../_static/lite.js" defer></script>'  # the way back, and how far Run All has come
+UNNAMED = re.compile(r"\[\]\(([\w/.-]+)\.ipynb((?:#[\w-]+)?)\)")  # a link to a chapter, which a page names
 SETTINGS = {
     # Extensions render the cells that they find in the page, and a browser's search finds text there.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
@@ -52,6 +56,14 @@ LINKS = f"""<a class="run-chapter-start" href="{{run}}" data-python="{PYODIDE}">
 <p class="run-chapter-hint">The first run downloads Python, about 30 MB. Choose Run, Run All Cells.
 Keep your changes with File, Download.</p>
 <p class="run-chapter-message" role="status">"""
+PANEL = """<div class="run-chapter">
+<p>{links}</p>
+</div>"""
+# In the corner of the other pages.
+MENU = """<details class="run-chapter">
+<summary class="btn btn-sm"><i class="fa-solid fa-{icon}" aria-hidden="true"></i> {word}</summary>
+<div><p>{links}</p></div>
+</details>"""
 
 
 def wanted():
@@ -63,8 +75,9 @@ def wanted():
 
 
 def add_links(app, pagename, templatename, context, doctree):
-    """Put the links under the title of a page that was a notebook. Its file is JupyterLite's: a second copy of all
-    notebooks would be a third of the book. Without JupyterLite the zip is left."""
+    """Offer a page that was a notebook: on the first page under its title, on others in the corner. Its file is
+    JupyterLite's: a second copy of all notebooks would be a third of the book. Without JupyterLite the zip is left."""
+    context["run_chapter"] = ""
     if doctree is None or Path(app.env.doc2path(pagename)).suffix != ".ipynb":
         return
 
@@ -76,8 +89,12 @@ def add_links(app, pagename, templatename, context, doctree):
         notebook=address(f"lite/files/{pagename}.ipynb"),
         zip=address(f"{NAME}.zip"),
     )
-    panel = f'<div class="run-chapter">\n<p>{links}</p>\n</div>'
-    context["body"] = context["body"].replace("</h1>", f"</h1>\n{panel}", 1)
+    if pagename == app.config.root_doc:
+        panel = PANEL.format(links=links)
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{panel}", 1)
+    else:
+        icon, word = ("play", "Run") if app.config.book_lite else ("download", "Download")
+        context["run_chapter"] = MENU.format(links=links, icon=icon, word=word)
 
 
 def add_files(app, exception):
@@ -121,13 +138,14 @@ def build_lite(app, files, folder, out):
         *(rebuild_wheel(name, wheels) for name in WIDGETS),
     ]
     chapters = {name: data for name, data in files.items() if name.endswith(".ipynb")}
+    titles = {page: title.astext() for page, title in app.env.titles.items()}
     for name, data in chapters.items():
-        write(site / "files" / name, for_jupyterlite(data))
+        write(site / "files" / name, for_jupyterlite(data, name, titles))
     data = {
         "appName": app.config.html_title,
         "contentsStorageName": f"{app.config.html_title} {edition(files)}",
         "disabledExtensions": ["@jupyter-notebook/notebook-extension:checkpoints"],  # the last was in 1980
-        "exposeAppInBrowser": True,  # for the tests
+        "exposeAppInBrowser": True,  # for book/_static/lite.js, and for the tests
         "litePluginSettings": {f"{KERNEL}:kernel": kernel_settings(packages)},
     }
     extensions = Path(sys.prefix, "share", "jupyter", "labextensions")
@@ -146,7 +164,8 @@ def build_lite(app, files, folder, out):
     write_json(site / "jupyter_lite_config.json", {"LiteBuildConfig": config})
     run(site, "-m", "jupyterlite_core", "build")
     for page in built.glob("*/index.html"):  # or a browser asks for an icon at the server's root
-        html = page.read_text(encoding="utf-8").replace("<head>", f"<head>{ICON}", 1)
+        head = ICON + HELP * (page.parent.name == "notebooks")
+        html = page.read_text(encoding="utf-8").replace("<head>", f"<head>{head}", 1)
         page.write_text(html, encoding="utf-8")
     # With new times: a browser may take files of 1980 to be good for years.
     shutil.copytree(built, out, copy_function=shutil.copyfile)
@@ -193,12 +212,20 @@ def rebuild_wheel(name, wheels):
     return wheel
 
 
-def for_jupyterlite(data):
-    """The notebook as JupyterLite must get it: each text in one piece, for it does not join the lines of a printed
-    one, and trusted, or it would show no drawing before the first run."""
+def for_jupyterlite(data, name, titles):
+    """The notebook `name` as JupyterLite must get it: each text in one piece, for it does not join the lines of a printed
+    one; trusted, or it would show no drawing before the first run; and with the titles of the chapters, {page: title},
+    in links to them, where Jupyter would show the name of a file."""
+
+    def named(link):
+        title = titles.get(posixpath.normpath(posixpath.join(posixpath.dirname(name), link[1])), link[1])
+        return f"[{title}]({link[1]}.ipynb{link[2]})"
+
     notebook = nbformat.reads(data.decode(), as_version=4)
     for cell in notebook.cells:
         cell.metadata.trusted = True
+        if cell.cell_type == "markdown":
+            cell.source = UNNAMED.sub(named, cell.source)
     return json.dumps(notebook, ensure_ascii=False, indent=1).encode()
 
 

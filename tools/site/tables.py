@@ -1,0 +1,84 @@
+"""Tables with formulas or programs in them, made so that they fit a narrow page: cells below each other.
+
+A stored output stays as it is, byte for byte: what a style sheet needs to know of a table stands on the box around it.
+"""
+
+import re
+from html import escape, unescape
+
+TABLE = re.compile(
+    r'<div class="(output text_html|pst-scrollable-table-container)">(\s*(?:<div class="cnn-table[^>]*>)?'
+    r"<table\b.*?</table>)",
+    re.DOTALL,
+)
+ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
+CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL)
+FORMULA = re.compile(r"\\\((.*?)\\\)", re.DOTALL)
+PROGRAM = re.compile(r"(?:in )?(?:code|cnnlib)", re.IGNORECASE)
+COLUMNS = 4  # a table with more is read along its columns, and scrolls
+PAGE, PHONE, GLYPH, GAP = (
+    688,
+    358,
+    9.2,
+    20,
+)  # pixels: a page at the desk, on a phone; a letter; between two columns
+
+
+def lay_out(app, pagename, templatename, context, doctree):
+    """Mark the tables of a page that are to be stacked where it is narrow, or, being too wide, anywhere."""
+    if "body" in context:
+        context["body"] = TABLE.sub(marked, context["body"])
+
+
+def marked(table):
+    """The box around a table, with what the style sheet needs: that it stacks, where it is wide, where its rows are
+    numbered, the columns with programs, and the names of the columns that do not explain themselves."""
+    kind, inside = table[1], table[2]
+    head, *rows = ([cell for cell in CELL.findall(row)] for row in ROW.findall(inside))
+    names, columns = [words(cell) for cell in head], list(zip(*rows, strict=True))
+    programs = {n for n, name in enumerate(names) if PROGRAM.fullmatch(name)}
+    formulas = {n for n, column in enumerate(columns) if any(map(FORMULA.search, column))}
+    if not 1 < len(head) <= COLUMNS or not programs | formulas:
+        return table[0]
+    widths = [max(map(length, column)) for column in columns]
+    width = sum(widths) * GLYPH + len(widths) * GAP
+    named = sorted({*range(1, len(head))} - programs - formulas)
+    if not programs and (width < PHONE or any(FORMULA.search(names[n]) for n in named)):
+        return table[0]
+    classes = ["stacks", *(f"program-{n + 1}" for n in sorted(programs))]
+    classes += ["wide"] * (width > PAGE) + ["numbered"] * (widths[0] < 4)
+    said = "".join(f"--name-{n + 1}:{css(names[n] + ': ')} / '';" for n in named)
+    style = f' style="{escape(said)}"' if said else ""
+    return f'<div class="{kind} {" ".join(classes)}"{style}>{inside}'
+
+
+def words(cell):
+    """The text of a cell, its formulas as they are in TeX."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", cell)).split())
+
+
+def length(cell):
+    """About how many letters wide a cell is: an index is small, and a command of TeX is one sign."""
+    text = FORMULA.sub(lambda formula: "x" * round(0.85 * signs(formula[1])), words(cell))
+    return len(text)
+
+
+def signs(tex):
+    """How many signs a formula has side by side."""
+    tex = re.sub(
+        r"\\(?:left|right|big|Big|displaystyle|mathbf|mathrm|operatorname|text|hat|bar|tilde)\b|[\s{}^_&]",
+        "",
+        tex,
+    )
+    return len(re.sub(r"\\(?:[a-zA-Z]+|.)", "x", tex))
+
+
+def css(text):
+    """A text as a style sheet has it."""
+    return "'" + text.replace("\\", r"\\").replace("'", r"\'") + "'"
+
+
+def setup(app):
+    """Register the hook, before the page is made smaller."""
+    app.connect("html-page-context", lay_out, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
