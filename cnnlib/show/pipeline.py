@@ -16,7 +16,7 @@ _ARROWS = {
 }
 # Without scripts, on paper and where motion is unwanted all of it shows, and nothing moves.
 _CSS = """.cnn-pipeline>p{display:none}.cnn-pipeline>[role=img]{display:block!important}
-.cnn-pipeline svg{display:block}
+.cnn-pipeline svg{display:block;overflow:visible}
 .cnn-pipeline path[stroke-width=".2"]{stroke-width:1px;vector-effect:non-scaling-stroke}
 .cnn-pipeline button{font:inherit;color:inherit;background:none;border:1px solid;border-radius:4px;
 min-width:5em;min-height:32px;margin-top:8px;cursor:pointer}
