@@ -140,7 +140,7 @@ def fill(app, pagename, templatename, context, doctree):
             chapters, needs(app.srcdir), titles, times, lambda page: context["pathto"](page)
         ),
         "counts": counts_html(counted(ledger, notebooks.values()), len(ledger["lectures"])),
-        "downloads": rest.replace("run-chapter", "front-downloads"),
+        "downloads": rest.replace('class="run-chapter', 'class="front-downloads', 1),
     }
     body = BUTTONS.sub(lambda m: _buttons(m[1], start), body)
     context["body"] = re.sub(r"<!-- (\w+) -->", lambda m: filled.get(m[1], m[0]), body)
