@@ -90,9 +90,8 @@ def _run(network, loss, x, t):
 
 def _html(columns, alt):
     text, steps = escape(alt), 2 * len(columns)
-    grid = (
-        "display:grid;grid-template-columns:repeat(auto-fit,minmax(80px,1fr));gap:12px 4px;line-height:1.25"
-    )
+    grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(80px,1fr));gap:12px 4px"
+    grid += ";line-height:1.25;padding:0 2px 2px 0"
     picture = f'<div style="{grid}">{"".join(columns)}</div>'
     key = sha256((alt + picture).encode()).hexdigest()[:8]
     return (

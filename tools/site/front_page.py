@@ -84,7 +84,7 @@ def map_html(parts, needs, titles, minutes, address):
     style = "".join(
         f'{now} path[data-to="{_name(page)}"]{{stroke-opacity:1;stroke-width:2.5}}'
         + "".join(
-            f'{now} [data-chapter="{_name(need)}"]{{background:var(--pst-color-surface)}}'
+            f'{now} [data-chapter="{_name(need)}"]>a{{background:var(--pst-color-surface)}}'
             for need in needs[page]
         )
         for now, page in zip(lit, rows, strict=True)
