@@ -29,9 +29,10 @@ NAMED = re.compile(r"\[[^][]*\]\(([\w/.-]+\.ipynb)\)")  # a link to a chapter, b
 
 
 def links(site, page):
-    """{last word of the class: link} of the links under the title of the first page, in the corner of another."""
-    place = "article h1 + div" if page == LISTED[0] else ".bd-header-article details"
-    tags = built_pages.parsed(site / f"{page}.html").select(f"{place}.run-chapter a")
+    """{last word of the class: link} of the links on the first page, or in the corner of another."""
+    first = ".front-buttons .run-chapter-start, .front-downloads a"
+    where = first if page == LISTED[0] else ".bd-header-article details.run-chapter a"
+    tags = built_pages.parsed(site / f"{page}.html").select(where)
     return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}
 
 
@@ -71,7 +72,8 @@ def test_each_chapter_can_be_run_and_downloaded(site, page):
     assert list(found) == ["start", "notebook", "zip"]
     file, query = target(site, page, found["start"])
     assert file == site / "lite" / "notebooks" / "index.html" and query == {"path": [f"{page}.ipynb"]}
-    assert found["start"].get_text() == "Run this chapter in your browser"
+    said = "Run it" if page == LISTED[0] else "Run this chapter in your browser"
+    assert found["start"].get_text() == said
     file, _ = target(site, page, found["notebook"])
     assert file == site / "lite" / "files" / f"{page}.ipynb" and file.is_file()
     file, _ = target(site, page, found["zip"])

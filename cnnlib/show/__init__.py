@@ -1,14 +1,15 @@
 """What readers look at: figures, pictures with numbers, frames that move, the library's own lines, and
 claims.
 
-`show.figure`, `show.source` and `show.table` display; the functions of `show.svg` and `show.graph` return
-text to be displayed.
+`show.figure`, `show.pipeline`, `show.source` and `show.table` display; the functions of `show.svg` and
+`show.graph` return text to be displayed.
 """
 
 from . import graph, svg
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
 from .ledger import claim
+from .pipeline import pipeline
 from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "claim",
     "figure",
     "graph",
+    "pipeline",
     "plt",
     "source",
     "style",
