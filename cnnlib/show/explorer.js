@@ -522,7 +522,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     live.append(choices, tools, views, body);
   } else live.append(choices, body);
   root.querySelector(".cnn-still").before(live);
-  root.classList.add("cnn-on");
+  root.classList.add("cnn-moves");
   setCase(at, ...chosen);
   new ResizeObserver(draw).observe(stage);
   if (read()) root.scrollIntoView({ block: "nearest" });

@@ -63,13 +63,14 @@ class Explorer:
         """One block of HTML: title, the first state as tables, the data, a style sheet and a script."""
         data = json.dumps(self.data(), separators=(",", ":"), ensure_ascii=False)
         # Sphinx, JupyterLab and search engines see the first state; the script puts the moving one in its place.
+        look = f'data-kind="{self.kind}"{" data-compact" * self.compact}'
         return (
-            f'<figure class="cnn-explorer" data-kind="{self.kind}"{" data-compact" * self.compact}>\n'
-            f"<figcaption><strong>{escape(self.title)}</strong></figcaption>\n"
-            f"<p>{self.legend}</p>\n"
+            f'<div class="cnn-explorer" role="group" aria-label="{escape(self.title)}" {look}>\n'
+            f'<p class="cnn-title">{escape(self.title)}</p>\n'
+            f'<p class="cnn-legend">{self.legend}</p>\n'
             f'<div class="cnn-still">\n<p>{escape(self.alt)}</p>\n{self.still()}\n</div>\n'
             f'<script type="application/json">{data}</script>\n'
-            f"<style>{_css()}</style>\n<script>{_file('explorer.js')}</script>\n</figure>"
+            f"<style>{_css()}</style>\n<script>{_file('explorer.js')}</script>\n</div>"
         )
 
     def data(self):
