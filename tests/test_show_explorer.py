@@ -129,7 +129,9 @@ def test_the_images_hold_what_there_is_to_see():
 def texts(page):
     """The numbers of each table of the first state, in the order of the page."""
     return {
-        table["class"][0].removeprefix("cnn-"): [td.get_text() for td in table("td", class_=lambda c: c != "gh")]
+        table["class"][0].removeprefix("cnn-"): [
+            td.get_text() for td in table("td", class_=lambda c: c != "gh")
+        ]
         for table in page.select(".cnn-still table")
     }
 
@@ -148,7 +150,9 @@ def test_the_first_state_stands_in_the_html_and_its_terms_add_up(one):
     assert [td.get_text() for td in chosen] == [svg.number(case["dx"][pixel], 0)]
     terms = [term.get_text().split()[-1].replace("−", "-") for term in page.select(".cnn-still .cnn-term")]
     products = [eval(term.replace("·", "*")) for term in terms]
-    assert sum(products) == case["dx"][pixel] and len(terms) == len(page.select(".cnn-still .cnn-delta .bw")) > 1
+    assert (
+        sum(products) == case["dx"][pixel] and len(terms) == len(page.select(".cnn-still .cnn-delta .bw")) > 1
+    )
 
 
 def test_an_output_is_small_the_same_at_each_run_and_asks_no_one_else():
@@ -181,7 +185,9 @@ def test_a_title_is_escaped():
 
 
 def test_other_sizes_are_possible():
-    one = ConvExplorer(np.arange(1, 10).reshape(3, 3), kernels=(2,), strides=(1, 2), start=(2, 2, 1), pixel=(0, 2))
+    one = ConvExplorer(
+        np.arange(1, 10).reshape(3, 3), kernels=(2,), strides=(1, 2), start=(2, 2, 1), pixel=(0, 2)
+    )
     assert list(one.cases) == [(2, 1, 0), (2, 2, 0), (2, 2, 1)]
     assert all(agree(case, one.x) for case in one.cases.values())
 

@@ -6,7 +6,7 @@ text to be displayed.
 """
 
 from . import graph, svg
-from .explorer import ConvExplorer, PoolExplorer
+from .explorers import ConvExplorer, PoolExplorer
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
 from .ledger import claim

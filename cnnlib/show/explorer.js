@@ -11,7 +11,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
   const GUESSED = ["dx", "dW", "y"], TINTED = ["W", "dx", "dW"];
   const captions = Object.fromEntries(kinds.map(kind => [kind, root.querySelector(`.cnn-${kind} caption`).innerHTML]));
 
-  let at = data.start, c, chosen = ["dx", data.pixel[0] * n + data.pixel[1]], shown, told, full = false, guess = false, open;
+  let at = data.start, c, chosen = ["dx", data.pixel[0] * n + data.pixel[1]], shown, told, full = false, guess = false, asked = false, open;
   const last = {};
 
   // ---- words
@@ -174,10 +174,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     },
   };
   const tell = (kind, i) => ({ ...(pool ? max : conv)[kind](i), cell: [kind, i] });
-  const count = i => {
-    const saw = c.uses.filter(u => u.i === i);
-    return pool ? `${saw.filter(u => c.kept[u.o] === i).length}/${saw.length}` : `${saw.length}`;
-  };
+  const count = i => c.counts[i];
 
   // ---- what is drawn
 
@@ -295,15 +292,10 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
 
   // Frames and small numbers, of all terms or of the one that is pointed at.
   const light = () => {
-    for (const kind in cells) cells[kind].forEach((list, i) => list.forEach(e => {
-      e.classList.remove("on", "fw", "bw");
-      if (kind === "dx") e.dataset.n = count(i);
-      else delete e.dataset.n;
-      if (e.at) {
-        e.textContent = hidden(kind, i) ? "?" : num(value(kind, i));
-        e.setAttribute("aria-label", label(kind, i));
-      }
-    }));
+    for (const e of stage.querySelectorAll(".on, .fw, .bw, .un")) {
+      e.classList.remove("on", "fw", "bw", "un");
+      if (e.at?.[0] !== "dx") delete e.dataset.n;
+    }
     const pixel = ["dx", "x"].includes(told.cell[0]) ? told.cell[1] : last.dx;
     if (full) for (let w = 0; w < c.W.length; w++) {
       const u = c.W.length - 1 - w, row = Math.floor(pixel / n) + Math.floor(w / c.kernel), column = pixel % n + w % c.kernel;
@@ -315,6 +307,10 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     }
     for (const e of cells[told.cell[0]][told.cell[1]]) e.classList.add("on");
     draw();
+  };
+  const fill = e => {
+    e.textContent = hidden(...e.at) ? "?" : num(value(...e.at));
+    e.setAttribute("aria-label", label(...e.at));
   };
   const show = (kind, i) => {
     if (shown?.[0] === kind && shown[1] === i) return;
@@ -334,7 +330,12 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
       `<span>${plus(k)}<button type="button" class="cnn-term" tabindex="${k ? -1 : 0}"><span>${t.top} </span>${t.low}</button></span>`).join(" ");
     light();
   };
-  const again = () => { shown = undefined; show(...chosen); };
+  const again = () => {
+    if (guess || asked) for (const kind of GUESSED) for (const [e] of cells[kind] ?? []) fill(e);
+    asked = guess;
+    shown = undefined;
+    show(...chosen);
+  };
 
   // ---- what the reader does
 
@@ -352,7 +353,6 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
   const setFull = on => {
     full = on;
     stage.classList.toggle("cnn-is-full", on);
-    stage.querySelectorAll(".un").forEach(e => e.classList.remove("un"));
     fullButton.setAttribute("aria-pressed", on);
   };
   const setCase = (next, kind, i) => {
@@ -364,6 +364,10 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
       const row = Math.floor(q / wide) - padding, column = q % wide - padding;
       const inside = Math.min(row, column) >= 0 && Math.max(row, column) < n;
       return { o: Math.floor(k / c.kernel ** 2), w: k % c.kernel ** 2, q, i: inside ? row * n + column : -1 };
+    });
+    c.counts ??= data.x.map((_, i) => {
+      const saw = c.uses.filter(u => u.i === i);
+      return pool ? `${saw.filter(u => c.kept[u.o] === i).length}/${saw.length}` : `${saw.length}`;
     });
     // What was chosen stays, or the nearest cell that there is.
     const fit = (kind, i, was) => {
@@ -380,7 +384,10 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     stage.style.setProperty("--deep", large + Math.max(pool ? 0 : c.kernel, c.out));
     stage.style.setProperty("--pair", Math.max(pool ? 0 : Math.max(2, c.kernel) + c.out, large));
     stage.replaceChildren(...kinds.map(table), ...(pool ? [] : [spread()]), svg);
-    for (const list of cells.dx ?? []) for (const e of list) e.dataset.n = count(e.at[1]);
+    for (const kind of kinds) for (const [e] of cells[kind]) {
+      fill(e);
+      if (kind === "dx") e.dataset.n = count(e.at[1]);
+    }
     for (const k of kinds) {
       const first = k === kind ? i : Math.min(last[k] ?? 0, side(k) ** 2 - 1);
       last[k] = first;
@@ -431,7 +438,6 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
   });
   const copy = button("Copy link");
   copy.addEventListener("click", async () => {
-    write();
     const link = location.href.split("#")[0] + "#" + address();
     try {
       await navigator.clipboard.writeText(link);
@@ -449,8 +455,8 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
 
   stage.addEventListener("focusin", e => e.target.at && choose(...e.target.at));
   stage.addEventListener("click", e => e.target.closest("td")?.at && e.target.closest("td").focus());
-  stage.addEventListener("pointerover", e => {
-    if (e.pointerType === "mouse" && !guess) show(...e.target.closest("td")?.at ?? chosen);
+  stage.addEventListener("pointermove", e => {  // also comes where a new case moves the cells under a pointer that rests
+    if (e.pointerType === "mouse" && !guess && (e.movementX || e.movementY)) show(...e.target.closest("td")?.at ?? chosen);
   });
   stage.addEventListener("pointerleave", () => guess || show(...chosen));
   const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -9], End: [0, 9] };
@@ -494,12 +500,11 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
       .map(pair => pair.join("=")).join("&");
   };
   let quiet = true;
+  let soon;
   const write = () => {
-    if (!ours || quiet) return;
-    try {
-      history.replaceState(history.state, "", `#${address()}`);
-    } catch { }  // a browser may have had enough of them
-  };
+    clearTimeout(soon);
+    if (ours && !quiet) soon = setTimeout(() => history.replaceState(history.state, "", `#${address()}`), 200);
+  };  // a browser allows some in a second, an arrow key that is held down asks for more
   const read = () => {
     const said = new URLSearchParams(location.hash.slice(1)), [kind, row, column] = (said.get("cell") ?? "").split(",");
     const next = Object.keys(data.choices).map((what, k) => +(said.get(what) ?? data.start[k]));
