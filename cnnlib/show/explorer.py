@@ -156,6 +156,7 @@ class Explorer:
         return f'<svg aria-hidden="true"><path class="bw" d="{"".join(paths)}"/></svg>'
 
     def size_of_row(self, kinds, case):
+        """How many cells high a row of grids is."""
         sizes = {"x": len(self.x) + 2 * GHOST * case.get("padding", 0), "W": case["kernel"], "y": case["out"]}
         return max(sizes[kind] for kind in kinds)
 
@@ -186,12 +187,15 @@ def _attribute(name, value):
 
 
 def at(i, side):
+    """Row and column of a cell of a square, as an index."""
     return f"<sub>{i // side}{i % side}</sub>"
 
 
 def whole(value):
+    """A whole number with a true minus sign."""
     return number(value, 0)
 
 
 def in_brackets(value):
+    """The same, a negative one in brackets."""
     return f"({whole(value)})" if value < 0 else whole(value)
