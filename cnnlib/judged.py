@@ -24,7 +24,7 @@ def parameters(model):
     if "x" in owners:
         raise ValueError(f"{called(model)}: a parameter is called x, want another name: x is the input")
     for layer, key in owners.values():
-        double(called(layer), layer.params[key], key, written=True)
+        writable(called(layer), layer.params[key], key)
     places = {name: addresses(layer.params[key]) for name, (layer, key) in owners.items()}
     held, times = np.unique(np.concatenate([[], *places.values()]), return_counts=True)
     if shared := [name for name, place in places.items() if np.isin(place, held[times > 1]).any()]:
@@ -127,9 +127,7 @@ def no_jumps(model, x, eps):
             array[...] = kept
             much = eps / 512 * (np.abs(y).max(initial=1) + np.abs(kept).max())
             if ((moves[0] + moves[1] == 0) & (np.minimum(*moves[2:]) > much)).any():
-                raise ValueError(
-                    f"{called(layer)}: forward has float32 inside, or rounds, want float64 throughout"
-                )
+                raise ValueError(f"{called(layer)}: forward has float32 inside, or rounds, want float64")
         x = y
 
 
@@ -142,8 +140,7 @@ def put_back(owners):
 
     def check_unchanged():
         for layer, _, _, entries, arrays in kept[: len(layers)]:
-            now = layer.params
-            held = now.keys() == entries.keys() and all(now[key] is entries[key] for key in entries)
+            held = [*map(id, layer.params.values())] == [*map(id, entries.values())]
             if not held or not all(array.flags.writeable and same(array, copy) for array, _, copy in arrays):
                 raise ValueError(f"{called(layer)} changes its parameters, want them left as they are")
 
@@ -191,11 +188,16 @@ def output(model, method, given):
     return double(called(model), getattr(model, method)(given), f"what {method} gives").copy("K")
 
 
-def double(who, array, name, written=False):
-    """The array, if it is float64, and can be changed where that is asked; else ValueError, naming who asked."""
+def double(who, array, name):
+    """The array, if it is float64; ValueError, naming who asked, otherwise."""
     if floating(who, array, name).dtype.newbyteorder("=") != np.float64:
         raise ValueError(f"{who}: {name} is {array.dtype}, want float64, for a step drowns in anything less")
-    if written and not array.flags.writeable:
+    return array
+
+
+def writable(who, array, name):
+    """The array, if it is float64 and can be changed; ValueError, naming who asked, otherwise."""
+    if not double(who, array, name).flags.writeable:
         raise ValueError(f"{who}: {name} is read-only, want an array that can be stepped in place")
     return array
 
