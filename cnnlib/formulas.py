@@ -251,7 +251,7 @@ def of_a_number(function):
 
 
 sigmoid, relu = of_a_number(sigmoid), of_a_number(relu)
-IMAGES, KERNELS = "C H W N", "C_out C KH KW"
+IMAGES, KERNELS, WHOLE = "C H W N", "C_out C KH KW", (int, np.integer)
 POOL = {"x": IMAGES, "kernel": 1, "stride": 1, "padding": 0}
 CONV = {"x": IMAGES, "W": KERNELS, "stride": 1, "padding": 0}
 AXES = {  # of each array, the same size where the name is the same; of each pair, the least number
@@ -259,19 +259,14 @@ AXES = {  # of each array, the same size where the name is the same; of each pai
     activation_backward: {"f": (sigmoid, tanh, relu), "x": "...", "delta": "..."},
     dense: {"x": "D_in N", "W": "D_out D_in", "b": "D_out"},
     dense_backward: {"x": "D_in N", "W": "D_out D_in", "delta": "D_out N"},
-    softmax: {"z": "K"},
-    softmax_jacobian: {"z": "K"},
-    cross_entropy: {"scores": "K N", "labels": "N"},
-    cross_entropy_backward: {"scores": "K N", "labels": "N"},
-    squared_error: {"outputs": "D N", "targets": "D N"},
-    squared_error_backward: {"outputs": "D N", "targets": "D N"},
+    **dict.fromkeys((softmax, softmax_jacobian), {"z": "K"}),
+    **dict.fromkeys((cross_entropy, cross_entropy_backward), {"scores": "K N", "labels": "N"}),
+    **dict.fromkeys((squared_error, squared_error_backward), {"outputs": "D N", "targets": "D N"}),
     correlate2d: CONV | {"b": "C_out"},
     correlate2d_backward: CONV | {"delta": "C_out OH OW N"},
     convolve2d: {"f": "H W", "g": "M N"},
-    max_pool2d: POOL,
-    max_pool2d_backward: POOL | {"delta": "C OH OW N"},
-    avg_pool2d: POOL,
-    avg_pool2d_backward: POOL | {"delta": "C OH OW N"},
+    **dict.fromkeys((max_pool2d, avg_pool2d), POOL),
+    **dict.fromkeys((max_pool2d_backward, avg_pool2d_backward), POOL | {"delta": "C OH OW N"}),
 }
 
 
@@ -300,11 +295,8 @@ def check(who, given, axes):
             fits, came, wanted = value in want, repr(value), f"one of {[f.__name__ for f in want]}"
         elif isinstance(want, int):
             came, wanted = repr(value), f"a pair (vertical, horizontal) of ints >= {want}"
-            fits = (
-                isinstance(value, (tuple, list))
-                and [isinstance(n, (int, np.integer)) for n in value] == [True] * 2
-            )
-            fits = fits and all(n >= want and not isinstance(n, bool) for n in value)
+            fits = isinstance(value, (tuple, list)) and len(value) == 2
+            fits = fits and all(isinstance(n, WHOLE) and type(n) is not bool and n >= want for n in value)
             value = sizes[name] = tuple(map(int, value)) if fits else value
         elif not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or np.ma.isMaskedArray(value):
             fits, wanted = False, f"a NumPy array of {what} numbers"
@@ -327,13 +319,11 @@ def check(who, given, axes):
                 raise ValueError(f"{who}: got kernel {kernel} and padding {value}, want what fits into x")
         if name == "labels":
             if not (0 <= value.min() and value.max() < sizes["K"]):
-                came, want = f"from {value.min()} to {value.max()}", f"0 to {sizes['K'] - 1}"
-                raise ValueError(f"{who}: labels go {came}, want {want}")
+                raise ValueError(f"{who}: labels {value.min()} to {value.max()}, want 0 to {sizes['K'] - 1}")
             z = given["scores"]
             lowest = z.min(axis=0) if who.endswith("backward") else z[value, range(len(value))]
-            with np.errstate(all="ignore"):
-                if not (np.exp(lowest) / np.exp(z).sum(axis=0) > 0).all():
-                    raise ValueError(f"{who}: a probability is 0 in float64, want closer scores")
+            if not (np.minimum(lowest, lowest - z.max(axis=0)) > -700).all():
+                raise ValueError(f"{who}: a probability is 0 in float64, want closer scores")
 
 
 globals().update({function.__name__: fitting(function, axes) for function, axes in AXES.items()})
