@@ -15,20 +15,8 @@ OLDEST, NEWEST = (3, 11), (3, 14)  # all of tools/constraints.txt has wheels for
 # As sysconfig.get_platform() begins.
 SYSTEMS = "linux-x86_64", "linux-aarch64", "macosx-", "win-amd64", "win-arm64"
 GLIBC = (2, 28)  # of manylinux_2_28, which NumPy's wheels ask for
-MADE = {
-    "pyvenv.cfg",
-    ".gitignore",
-    "bin",
-    "lib",
-    "lib64",
-    "include",
-    "etc",
-    "share",
-    "man",
-    "src",
-    "scripts",
-    "libs",
-}
+# What environments hold, of venv, uv or virtualenv and of what is installed in them; all else is somebody's own.
+MADE = "pyvenv.cfg .gitignore bin lib lib64 include scripts etc share man src libs .lock cachedir.tag .ds_store".split()
 HIDDEN = "PYTHONPATH is {0}, where something hides the packages of {1}: unset PYTHONPATH and try again."
 MARK = "what make_venv asks: "  # a site's own files may print as well
 PIP = "pip>=25"  # the one that comes with Python 3.11 takes twice the time over requirements.txt
