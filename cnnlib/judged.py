@@ -114,7 +114,7 @@ def misdeeds(model, x, delta):
 def no_jumps(model, x, eps):
     """ValueError, naming the layer, where tiny steps of all of an array move nothing and ``eps`` much.
 
-    So it is where float32 is inside, or where numbers are rounded.
+    So it is where float32 is inside, or numbers are rounded, as by a large number that is added and taken away.
     """
     rng = np.random.default_rng(0)
     for layer in parts(model):
