@@ -12,6 +12,7 @@ import os
 import struct
 import tarfile
 import zlib
+from contextlib import suppress
 from importlib import resources
 from math import prod
 from pathlib import Path
@@ -37,6 +38,7 @@ MNIST_FILES = dict(zip(MNIST_SUMS[3::4], zip(MNIST_SUMS[::4], MNIST_SUMS[2::4]))
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_HASH = "md5:c32a1d4ab5d03f1284b67883e8d87530"  # the one its authors publish
 CIFAR10_FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
+FOREIGN = {b"PK": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"<": "a web page", b"version h": "Git LFS"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -122,9 +124,7 @@ def cifar10(folder=None):
     found = _find(home, (*CIFAR10_FILES, packed)) if named else {}  # unpacked files have no known checksum
     archive = found.pop(packed, None) if named else _download([CIFAR10_URL], CIFAR10_HASH, home, advice)
     if not (found or archive):
-        raise FileNotFoundError(
-            f"{home} has neither {packed} nor {CIFAR10_FILES[0]}: {_held(home)}. {advice}"
-        )
+        raise FileNotFoundError(f"{home} has neither {packed} nor data_batch_1.bin: {_held(home)}. {advice}")
     batches = {name: (path, _read(path)) for name, path in found.items()}
     if archive and len(batches) < len(CIFAR10_FILES):
         batches = _unpack(archive)
@@ -169,8 +169,7 @@ def _hue(turn):
 
 
 def _named(folder, variable):
-    if folder is None:
-        folder = os.environ.get(variable) or None
+    folder = os.environ.get(variable) or None if folder is None else folder
     return None if folder is None else Path(os.path.expanduser(os.fsdecode(folder)))
 
 
@@ -211,38 +210,50 @@ def _find(home, names):
         return name.lower().removesuffix(".gz").replace(".", "-")
 
     wanted, found = {plain(name): name for name in names}, {}
-    for paths in ([home], home.glob("*"), home.glob("*/*"), home.glob("*/*/*")):
-        for path in sorted(path for path in paths if plain(path.name) in wanted and path.is_file()):
-            found.setdefault(wanted[plain(path.name)], path)
+    with suppress(OSError):  # a home that cannot be searched has nothing, and _held says why
+        for paths in ([home], home.glob("*"), home.glob("*/*"), home.glob("*/*/*")):
+            for path in sorted(path for path in paths if plain(path.name) in wanted and path.is_file()):
+                found.setdefault(wanted[plain(path.name)], path)
     return found
 
 
 def _held(folder):
     """What is in a folder, in words, or why nobody can say."""
     try:
-        return f"it holds {', '.join(sorted(os.listdir(folder))[:9]) or 'nothing'}"
+        paths = sorted(Path(folder).iterdir())[:9]
+        return f"it holds {', '.join(p.name + ' (a broken link)' * (not p.exists()) for p in paths) or 'nothing'}"
     except OSError as problem:
         return problem.strerror
 
 
 def _read(path, start=b""):
-    """What a file holds, unpacked where it is gzip, whatever its name. What is not begins with `start`."""
-    data = path.read_bytes()
-    if not data.startswith(b"\x1f\x8b") and (path.suffix.lower() != ".gz" or data.startswith(start)):
-        return data
+    """What a file holds, unpacked as often as it is gzip, whatever its name. What is not begins with `start`."""
     try:
-        return gzip.decompress(data)
+        data = path.read_bytes()
+        packed = path.suffix.lower() == ".gz" and not data.startswith((start, *FOREIGN))
+        while packed or data.startswith(b"\x1f\x8b"):
+            data, packed = gzip.decompress(data), False
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise ValueError(f"{path}: wanted a whole gzip file: {problem}") from problem
+    except OSError as problem:
+        raise FileNotFoundError(f"{path} cannot be read: {problem.strerror}") from problem
+    for came in (FOREIGN[begin] for begin in FOREIGN if data.startswith(begin)):
+        raise ValueError(f"{path}: {came} came, wanted the file itself, plain or gzip")
+    return data
 
 
 def _unpack(path):
-    """{name: (path, content)} of CIFAR10_FILES in a tar archive, in whatever folder; no member becomes a file."""
+    """{name: (path, content)} of CIFAR10_FILES in a tar archive; no member becomes a file.
+
+    They may lie in any folder: the authors' comes first, then the higher one, then the earlier one.
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(_read(path)), mode="r:") as archive:
-            files = [(member.name.rpartition("/")[2], member) for member in archive if member.isfile()]
-            batches = ((name, member) for name, member in files if name in CIFAR10_FILES)
-            return {name: (path / name, archive.extractfile(member).read()) for name, member in batches}
+            members = {member.name.replace("\\", "/"): member for member in archive if member.isfile()}
+            last = sorted(reversed(members), key=lambda name: ("-batches-bin/" in name, -name.count("/")))
+            batches = {name.rpartition("/")[2].lower(): members[name] for name in last}
+            kept = [(name, batches[name]) for name in CIFAR10_FILES if name in batches]
+            return {name: (path / name, archive.extractfile(member).read()) for name, member in kept}
     except tarfile.TarError as problem:
         raise ValueError(f"{path}: wanted a whole tar archive: {problem}") from problem
 

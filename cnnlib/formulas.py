@@ -2,7 +2,8 @@
 
 Nothing here is vectorised and nothing is shared with ``layers``. Arrays are those of the library, with
 examples last. ``kernel``, ``stride`` and ``padding`` are pairs (vertical, horizontal). Numbers are finite,
-and softmax overflows above 709, as the sum does that it is. What does not fit is a ValueError: see ``AXES``.
+whole ones are taken as float64, and softmax overflows above 709, as the sum does that it is. What does not fit
+is a ValueError: see ``AXES``.
 """
 
 from functools import wraps
@@ -236,7 +237,21 @@ def avg_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
 
 # ---- what fits --------------------------------------------------------------------------------------
 
-IMAGES, KERNELS = "C H W N", "C_out C KH KW"
+
+def of_a_number(function):
+    """The function of one number behind a check: ValueError where it gets an array."""
+
+    @wraps(function)
+    def checked(z):
+        if np.ndim(z):
+            raise ValueError(f"{function.__name__}: z has shape {np.shape(z)}, want a number: see activation")
+        return function(z)
+
+    return checked
+
+
+sigmoid, relu = of_a_number(sigmoid), of_a_number(relu)
+IMAGES, KERNELS, WHOLE = "C H W N", "C_out C KH KW", (int, np.integer)
 POOL = {"x": IMAGES, "kernel": 1, "stride": 1, "padding": 0}
 CONV = {"x": IMAGES, "W": KERNELS, "stride": 1, "padding": 0}
 AXES = {  # of each array, the same size where the name is the same; of each pair, the least number
@@ -244,19 +259,14 @@ AXES = {  # of each array, the same size where the name is the same; of each pai
     activation_backward: {"f": (sigmoid, tanh, relu), "x": "...", "delta": "..."},
     dense: {"x": "D_in N", "W": "D_out D_in", "b": "D_out"},
     dense_backward: {"x": "D_in N", "W": "D_out D_in", "delta": "D_out N"},
-    softmax: {"z": "K"},
-    softmax_jacobian: {"z": "K"},
-    cross_entropy: {"scores": "K N", "labels": "N"},
-    cross_entropy_backward: {"scores": "K N", "labels": "N"},
-    squared_error: {"outputs": "D N", "targets": "D N"},
-    squared_error_backward: {"outputs": "D N", "targets": "D N"},
+    **dict.fromkeys((softmax, softmax_jacobian), {"z": "K"}),
+    **dict.fromkeys((cross_entropy, cross_entropy_backward), {"scores": "K N", "labels": "N"}),
+    **dict.fromkeys((squared_error, squared_error_backward), {"outputs": "D N", "targets": "D N"}),
     correlate2d: CONV | {"b": "C_out"},
     correlate2d_backward: CONV | {"delta": "C_out OH OW N"},
     convolve2d: {"f": "H W", "g": "M N"},
-    max_pool2d: POOL,
-    max_pool2d_backward: POOL | {"delta": "C OH OW N"},
-    avg_pool2d: POOL,
-    avg_pool2d_backward: POOL | {"delta": "C OH OW N"},
+    **dict.fromkeys((max_pool2d, avg_pool2d), POOL),
+    **dict.fromkeys((max_pool2d_backward, avg_pool2d_backward), POOL | {"delta": "C OH OW N"}),
 }
 
 
@@ -270,47 +280,50 @@ def fitting(function, axes):
         given = call.bind(*args, **kwargs)
         given.apply_defaults()
         check(function.__name__, given.arguments, axes)
-        return function(*args, **kwargs)
+        return function(*given.args, **given.kwargs)
 
     return checked
 
 
 def check(who, given, axes):
-    """ValueError, naming what came and what was wanted, unless the arguments fit ``axes`` and one another."""
+    """Make arrays float64, labels and pairs ints; ValueError, naming what came and what was wanted, unless all fits."""
     sizes = {}
     for name, want in axes.items():
         value = np.asarray(given[name]) if name in ("b", "z", "labels") else given[name]
+        kinds, what, kind = ("iu", "whole", int) if name == "labels" else ("biuf", "real", float)
         if isinstance(want, tuple):
             fits, came, wanted = value in want, repr(value), f"one of {[f.__name__ for f in want]}"
         elif isinstance(want, int):
-            sizes[name], came, wanted = value, repr(value), f"a pair (vertical, horizontal) of ints >= {want}"
+            came, wanted = repr(value), f"a pair (vertical, horizontal) of ints >= {want}"
             fits = isinstance(value, (tuple, list)) and len(value) == 2
-            fits = fits and all(isinstance(n, (int, np.integer)) and n >= want for n in value)
-        elif not isinstance(value, np.ndarray) or value.dtype.kind not in (
-            "iu" if name == "labels" else "biuf"
-        ):
-            fits, came = False, f"{getattr(value, 'dtype', type(value).__name__)}"
-            wanted = "a NumPy array of " + ("whole numbers" if name == "labels" else "real numbers")
+            fits = fits and all(isinstance(n, WHOLE) and type(n) is not bool and n >= want for n in value)
+            value = sizes[name] = tuple(map(int, value)) if fits else value
+        elif not isinstance(value, np.ndarray) or value.dtype.kind not in kinds or np.ma.isMaskedArray(value):
+            fits, wanted = False, f"a NumPy array of {what} numbers"
+            came = f"{value.dtype}" if type(value) is np.ndarray else type(value).__name__
         else:
             shape, names = [value.shape] if want == "..." else value.shape, want.split()
             fits = value.size > 0 and len(shape) == len(names)
             fits = fits and all(sizes.setdefault(*pair) == pair[1] for pair in zip(names, shape))
-            wanted = f"({', '.join(str(sizes.get(axis, axis)) for axis in names)}), every size at least 1"
-            came = f"of shape {value.shape}"
+            whole = tuple(sizes.get(axis, axis) for axis in names)
+            wanted = f"{whole[0] if want == '...' else whole}, every size at least 1".replace("'", "")
+            value, came = np.asarray(value, kind), f"of shape {value.shape}"
         if not fits:
             raise ValueError(f"{who}: {name} is {came}, want {wanted}")
+        given[name] = value
         if name == "padding":
             kernel = sizes.setdefault("kernel", (sizes.get("KH"), sizes.get("KW")))
             rest = kernel, sizes["stride"], value
             sizes["OH"], sizes["OW"] = map(output_size, (sizes["H"], sizes["W"]), *rest)
             if min(sizes["OH"], sizes["OW"]) < 1 or "kernel" in given and any(map(int.__ge__, value, kernel)):
-                raise ValueError(
-                    f"{who}: got a kernel {kernel}, want one that fits into x with padding {value}"
-                )
-        if name == "labels" and not (0 <= value.min() and value.max() < sizes["K"]):
-            raise ValueError(
-                f"{who}: labels go from {value.min()} to {value.max()}, want 0 to {sizes['K'] - 1}"
-            )
+                raise ValueError(f"{who}: got kernel {kernel} and padding {value}, want what fits into x")
+        if name == "labels":
+            if not (0 <= value.min() and value.max() < sizes["K"]):
+                raise ValueError(f"{who}: labels {value.min()} to {value.max()}, want 0 to {sizes['K'] - 1}")
+            z = given["scores"]
+            lowest = z.min(axis=0) if who.endswith("backward") else z[value, range(len(value))]
+            if not (np.minimum(lowest, lowest - z.max(axis=0)) > -700).all():
+                raise ValueError(f"{who}: a probability is 0 in float64, want closer scores")
 
 
 globals().update({function.__name__: fitting(function, axes) for function, axes in AXES.items()})

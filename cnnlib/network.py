@@ -84,8 +84,10 @@ class Sequential:
         ``path``, where it cannot be written.
         """
         path = os.path.expanduser(os.fsdecode(path))
-        target = os.path.realpath(path)
         try:
+            target = os.path.realpath(path)
+            if not os.path.basename(path) or os.path.lexists(target) and not os.path.isfile(target):
+                raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
             with TemporaryDirectory(prefix=".", dir=os.path.dirname(target)) as folder:
                 with open(beside := os.path.join(folder, "partial"), "wb") as file:
                     np.savez(file, **{name: layer.params[key] for name, layer, key in self.named()})
@@ -94,8 +96,6 @@ class Sequential:
                 if os.path.isfile(target):
                     open(target, "r+b").close()  # what may not be written may not be replaced either
                     shutil.copymode(target, beside)
-                elif os.path.lexists(target):
-                    raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
                 os.replace(beside, target)
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) if error.errno else error from None
@@ -107,6 +107,8 @@ class Sequential:
         and nothing has changed.
         """
         path = os.path.expanduser(os.fsdecode(path))
+        if locked := [name for name, layer, key in self.named() if not layer.params[key].flags.writeable]:
+            raise ValueError(f"{path}: {locked} are read-only in the network, want arrays to write into")
         values = read_npz(path)
         wanted = {name: layer.params[key].shape for name, layer, key in self.named()}
         got = {name: value.shape for name, value in values.items()}

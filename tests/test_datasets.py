@@ -3,12 +3,14 @@
 No test here reaches the network: downloads come from a server on this machine, or from a socket that refuses.
 """
 
+import bz2
 import errno
 import functools
 import gzip
 import hashlib
 import http.server
 import io
+import lzma
 import os
 import socket
 import struct
@@ -844,3 +846,88 @@ def test_a_changed_result_does_not_change_the_next(tmp_path, small_mnist, small_
     for array in first:
         array[...] = 7
     same(load(*arguments), kept)
+
+
+# ---- what users have in their folders ---------------------------------------------------------------
+
+N = "train-images-idx3-ubyte"
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("name", [N, f"{N}.gz"])
+def test_gzip_in_gzip_is_unpacked(tmp_path, small_mnist, times, name):
+    folder, data = write(tmp_path / "m", small_mnist), small_mnist[N]
+    wanted = datasets.mnist(folder)
+    (folder / N).unlink()
+    for _ in range(times):
+        data = gzip.compress(data)
+    (folder / name).write_bytes(data)
+    same(datasets.mnist(folder), wanted)
+
+
+def zipped(data):
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        archive.writestr(N, data)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", [N, f"{N}.gz", "cifar-10-binary.tar.gz", "test_batch.bin"])
+@pytest.mark.parametrize(
+    "change, came",
+    [
+        (zipped, "zip"),
+        (bz2.compress, "bzip2"),
+        (lzma.compress, "xz"),
+        (lambda _: b"<!doctype html><html>404</html>", "a web page"),
+        (lambda _: gzip.compress(b"<html>404</html>"), "a web page"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+    ],
+)
+def test_file_of_another_kind_is_called_what_it_is(tmp_path, small_mnist, small_cifar, change, came, name):
+    mine = small_mnist if N in name else small_cifar
+    folder = write(tmp_path / "m", mine)
+    (folder / name.removesuffix(".gz")).unlink(missing_ok=True)
+    (folder / "data_batch_1.bin").unlink(missing_ok=True)
+    (folder / name).write_bytes(change(small_mnist[N]))
+    with pytest.raises(ValueError, match=f"{name}: {came} came, wanted the file itself"):
+        (datasets.mnist if N in name else datasets.cifar10)(folder)
+
+
+def test_members_in_capitals_and_the_authors_folder_are_taken(tmp_path, small_cifar):
+    wrong = {name: cifar_records([7], 0) for name in small_cifar}
+    wanted = datasets.cifar10(cifar_folder(tmp_path / "c", small_cifar, "files"))
+    for i, folder in enumerate(["", "backup/", "a/b/", "z/"]):
+        right = "CIFAR-10-BATCHES-BIN/" if i % 2 else "cifar-10-batches-bin/"
+        right = {right.lower() + name.upper(): data for name, data in small_cifar.items()}
+        others = {folder + name: data for name, data in wrong.items()}
+        for members in (right | others, others | right):
+            path = tar_gz(tmp_path / f"{i}" / "cifar-10-binary.tar.gz", members)
+            same(datasets.cifar10(path), wanted)
+    path = tar_gz(tmp_path / "w" / "cifar-10-binary.tar.gz", {f"x\\{k}": v for k, v in small_cifar.items()})
+    same(datasets.cifar10(path), wanted)
+    deeper = {f"a/b/{k}": v for k, v in wrong.items()} | {f"a/{k}": v for k, v in small_cifar.items()}
+    same(datasets.cifar10(tar_gz(tmp_path / "d" / "cifar-10-binary.tar.gz", deeper)), wanted)
+
+
+@pytest.mark.parametrize("load", [datasets.mnist, datasets.cifar10])
+def test_folder_that_no_system_can_have_is_missing(load):
+    with pytest.raises(FileNotFoundError, match="has neither .*: File name too long. Put"):
+        load("x" * 300)
+
+
+def test_link_to_nothing_is_called_so(tmp_path, small_mnist):
+    data = small_mnist.pop(N)
+    folder = write(tmp_path / "m", small_mnist)
+    (folder / N).symlink_to("gone")
+    with pytest.raises(FileNotFoundError, match=rf"has neither {N} .*, {N} \(a broken link\), train-labels"):
+        datasets.mnist(folder)
+    (folder / "gone").write_bytes(data)
+    datasets.mnist(folder)
+
+
+def test_file_that_may_not_be_read_is_named(tmp_path, small_mnist, monkeypatch):
+    folder = write(tmp_path / "m", small_mnist)
+    refusal = PermissionError(13, "Permission denied", str(folder / N))
+    monkeypatch.setattr(datasets.Path, "read_bytes", lambda path: (_ for _ in ()).throw(refusal))
+    with pytest.raises(FileNotFoundError, match=f"{N} cannot be read: Permission denied"):
+        datasets.mnist(folder)

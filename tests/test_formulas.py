@@ -212,7 +212,7 @@ SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
     "name, given, changed, words",
     [
         ("correlate2d", CORRELATE, {"x": numbers((3, 5, 6, 3))}, ["W", "(4, 2, 3, 2)", "(4, 3, KH, KW)"]),
-        ("correlate2d", CORRELATE, {"b": numbers(3)}, ["b", "(3,)", "(4)"]),
+        ("correlate2d", CORRELATE, {"b": numbers(3)}, ["b", "(3,)", "(4,)"]),
         ("correlate2d", CORRELATE, {"x": IMAGES[0]}, ["x", "(5, 6, 3)", "(C, H, W, N)"]),
         ("correlate2d", CORRELATE, {"x": IMAGES[..., :0]}, ["x", "(2, 5, 6, 0)", "at least 1"]),
         ("correlate2d", CORRELATE, {"x": IMAGES.tolist()}, ["x", "list", "NumPy array"]),
@@ -224,7 +224,7 @@ SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
             for name, value in [
                 *(
                     ("stride", value)
-                    for value in (2, 2.0, (2,), (1, 2, 3), (0, 1), (1, 1.5), "11", None, (1, 10**12 + 0.5))
+                    for value in (2, 2.0, (2,), (1, 2, 3), (0, 1), (1, 1.5), "11", None, (True, 1))
                 ),
                 *(("padding", value) for value in (1, (-1, 0), (0.5, 0), [1])),
             ]
@@ -250,13 +250,24 @@ SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
             ]
         ),
         ("dense", DENSE, {"x": numbers((4, 2))}, ["W", "(4, 3)", "(4, 4)"]),
-        ("dense", DENSE, {"b": numbers((4, 1))}, ["b", "(4, 1)", "(4)"]),
+        ("dense", DENSE, {"b": numbers((4, 1))}, ["b", "(4, 1)", "(4,)"]),
         ("dense", DENSE, {"x": numbers(3)}, ["x", "(3,)", "(D_in, N)"]),
+        (
+            "dense",
+            DENSE,
+            {"x": np.ma.masked_greater(numbers((3, 2)), 0)},
+            ["x is MaskedArray", "NumPy array"],
+        ),
         ("dense_backward", DENSE_BACK, {"delta": numbers((2, 4))}, ["delta", "(2, 4)", "(4, 2)"]),
         ("activation", dict(f=tanh, x=BIAS), {"x": [1.0]}, ["x", "list"]),
         ("activation_backward", dict(f=tanh, x=BIAS, delta=BIAS), {"f": abs}, ["f", "abs", "tanh"]),
-        ("activation_backward", dict(f=tanh, x=BIAS, delta=BIAS), {"delta": BIAS[:1]}, ["delta", "(1,)"]),
-        ("softmax", dict(z=BIAS), {"z": DENSE["x"]}, ["z", "(3, 2)", "(K)"]),
+        (
+            "activation_backward",
+            dict(f=tanh, x=BIAS, delta=BIAS),
+            {"delta": BIAS[:1]},
+            ["delta", "(1,)", "want (4,)"],
+        ),
+        ("softmax", dict(z=BIAS), {"z": DENSE["x"]}, ["z", "(3, 2)", "(K,)"]),
         ("softmax_jacobian", dict(z=BIAS), {"z": BIAS[:0]}, ["z", "(0,)"]),
         *(
             case
@@ -265,8 +276,14 @@ SCORES = dict(scores=numbers((3, 2)), labels=[0, 2])
                 (name, SCORES, {"labels": [0, 3]}, ["labels", "0 to 3", "0 to 2"]),
                 (name, SCORES, {"labels": [-1, 2]}, ["labels", "-1 to 2", "0 to 2"]),
                 (name, SCORES, {"labels": [0.0, 2.0]}, ["labels", "float64", "whole"]),
-                (name, SCORES, {"labels": [0, 1, 2]}, ["labels", "(3,)", "(2)"]),
+                (name, SCORES, {"labels": [0, 1, 2]}, ["labels", "(3,)", "(2,)"]),
                 (name, SCORES, {"labels": np.eye(3)[:2]}, ["labels", "float64"]),
+                (
+                    name,
+                    SCORES,
+                    {"scores": np.array([[700.0, 0], [0, 0], [-700, -800]])},
+                    ["a probability is 0"],
+                ),
             ]
         ),
         (
@@ -295,7 +312,17 @@ def test_the_check_of_the_arguments_hides_nothing_of_the_sums():
 
 
 def test_every_sum_of_arrays_is_checked():
-    unchecked = {"sigmoid", "relu", "output_size", "pixel", "window", "pooled_shape", "fitting", "check"}
+    unchecked = {
+        "sigmoid",
+        "relu",
+        "output_size",
+        "pixel",
+        "window",
+        "pooled_shape",
+        "fitting",
+        "check",
+        "of_a_number",
+    }
     here = {
         name
         for name, f in vars(formulas).items()
@@ -309,3 +336,58 @@ def test_biases_and_labels_may_be_lists():
         formulas.correlate2d(IMAGES, KERNELS, list(BIAS)), formulas.correlate2d(**CORRELATE)
     )
     assert formulas.cross_entropy(**SCORES) == formulas.cross_entropy(SCORES["scores"], np.array([0, 2]))
+
+
+SMALL = {
+    dtype: np.array([[200, 100], [3, 250]]).astype(dtype) for dtype in (np.uint8, np.int8, np.uint64, bool)
+}
+
+
+@pytest.mark.parametrize("dtype", SMALL, ids=lambda dtype: dtype.__name__)
+def test_small_integers_give_what_their_values_give(dtype):
+    whole, half = SMALL[dtype], SMALL[dtype][:1]
+    images, kernel = whole.reshape(1, 2, 2, 1), whole.reshape(1, 1, 2, 2)
+    for name, given in {
+        "dense": (whole, whole, half[0]),
+        "dense_backward": (whole, whole, whole),
+        "correlate2d": (images, kernel, half[0, :1]),
+        "correlate2d_backward": (images, kernel, images, (2, 2), (1, 1)),
+        "convolve2d": (whole, whole),
+        "squared_error": (whole, whole.T),
+        "squared_error_backward": (whole, whole.T),
+        "avg_pool2d": (images, (2, 2), (2, 2)),
+        "max_pool2d_backward": (images, images, (2, 2), (2, 2), (1, 1)),
+        "activation_backward": (formulas.relu, whole, whole),
+    }.items():
+        floats = [a.astype(float) if isinstance(a, np.ndarray) else a for a in given]
+        got, want = getattr(formulas, name)(*given), getattr(formulas, name)(*floats)
+        np.testing.assert_equal(got, want, name)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int8])
+def test_pairs_may_be_of_numpys_integers(kind):
+    x, W = numbers((1, 150, 2, 1)), numbers((1, 1, 2, 2))
+
+    def results(kernel, stride, padding):
+        y = formulas.max_pool2d(x, kernel, stride, padding)
+        back = formulas.avg_pool2d_backward(x, y, kernel, stride, padding)
+        return [y, back, formulas.correlate2d(x, W, [0.5], stride, padding)]
+
+    got = results((kind(2), 2), (kind(100), 1), (kind(1), kind(1)))
+    for one, other in zip(got, results((2, 2), (100, 1), (1, 1))):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("f", [formulas.sigmoid, formulas.relu])
+def test_function_of_a_number_says_that_it_takes_no_array(f):
+    for z in (np.array([1.0, -2]), np.ones((1, 1)), [1.0]):
+        with refused(f"{f.__name__}: z has shape {np.shape(z)}", "want a number", "activation"):
+            f(z)
+    assert f(np.array(-0.5)) == f(-0.5) and inspect.getsource(f).startswith(f"def {f.__name__}(z)")
+
+
+def test_scores_far_apart_pass_where_the_probability_asked_for_is_not_0():
+    scores = np.array([[0.0], [-800]])
+    assert formulas.cross_entropy(scores, [0]) == 0
+    with refused("cross_entropy_backward: a probability is 0", "want closer scores"):
+        formulas.cross_entropy_backward(scores, [0])

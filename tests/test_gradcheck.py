@@ -1122,3 +1122,348 @@ def test_report_names_and_text_of_what_is_plain_are_as_ever():
     report = check_gradients(Sequential(UntransposedDense(3, 3, rng=0), Tanh()), numbers((3, 4), 1))
     assert str(report).splitlines()[1:] == ["0.W  ok, within 1e-07", "0.b  ok, within 1e-07"]
     assert str(report).startswith("x    WRONG by ") and report.notes == {} and report.remarks == []
+
+
+# ---- what users bring -------------------------------------------------------------------------------
+
+
+class Net(Sequential):
+    """A network of one's own, layer by layer."""
+
+
+class Residual(Sequential):
+    """A network with its own way through its layers."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+    def backward(self, delta, input_gradient=True):
+        return delta + super().backward(delta, input_gradient)
+
+
+class ForgetsTheSkip(Residual):
+    def backward(self, delta, input_gradient=True):
+        return Sequential.backward(self, delta, input_gradient)
+
+
+def test_subclass_of_sequential_is_judged_as_a_network():
+    x = numbers((3, 4), 1)
+    report = check_gradients(Net(Dense(3, 3, rng=0), Tanh()), x)
+    assert report.ok and list(report.errors) == ["x", "0.W", "0.b"]
+    inside = check_gradients(Net(Dense(3, 3, rng=0), RectifyInPlace(), Dense(3, 2, rng=1)), x)
+    assert [remark.partition(":")[0] for remark in inside.remarks] == 2 * ["RectifyInPlace()"]
+    assert check_gradients(Residual(Dense(3, 3, rng=0), Tanh()), x).ok
+    assert check_gradients(ForgetsTheSkip(Dense(3, 3, rng=0), Tanh()), x).errors["x"] > 0.1
+    named = Tanh()
+    named.named = named.layers = "mine"
+    assert check_gradients(named, x).ok
+    empty = Sequential(Tanh())
+    empty.layers = []
+    with refused("Sequential(): got no layers"):
+        check_gradients(empty, x)
+
+
+def tied(change):
+    one, other = Dense(3, 3, rng=0), Dense(3, 3, rng=1)
+    change(one, other)
+    return Sequential(one, Tanh(), other)
+
+
+def overlapping(v, shape, strides):
+    return np.lib.stride_tricks.as_strided(v, shape, strides, writeable=True)
+
+
+@pytest.mark.parametrize(
+    "change, names",
+    [
+        (lambda one, other: other.params.update(W=one.params["W"]), ["0.W", "2.W"]),
+        (lambda one, other: other.params.update(W=one.params["W"].T), ["0.W", "2.W"]),
+        (lambda one, other: other.params.update(b=one.params["W"][1]), ["0.W", "2.b"]),
+        (lambda one, other: vars(other).update(params=one.params), ["0.W", "0.b", "2.W", "2.b"]),
+        (lambda one, _: one.params.update(b=overlapping(np.ones(1), (3,), (0,))), ["0.b"]),
+        (lambda one, _: one.params.update(W=overlapping(np.arange(5.0), (3, 3), (8, 8))), ["0.W"]),
+    ],
+)
+def test_parameters_that_share_memory_are_named(change, names):
+    net, x = tied(change), numbers((3, 4), 1)
+    with refused(f"{names} share memory", unchanged=[x, *(layer.params for layer in net.layers)]):
+        check_gradients(net, x)
+
+
+def test_parameters_may_lie_side_by_side_in_one_array():
+    whole, layer = numbers((4, 8)), Dense(3, 4, rng=0)
+    layer.params.update(W=whole[:, 1:7:2], b=whole[:, 2])
+    assert check_gradients(layer, numbers((3, 4), 1)).ok
+
+
+class Single(Tanh):
+    """float32 in some rows, or in all."""
+
+    def __init__(self, rows=slice(None), bias=0.0):
+        super().__init__()
+        self.rows, self.bias = rows, bias
+
+    def forward(self, x):
+        y = np.tanh(x)
+        y[self.rows] = np.tanh(x[self.rows].astype(np.float32))
+        return self.keep(y + self.bias, y)
+
+
+class SingleWeights(Dense):
+    def forward(self, x):
+        y = self.params["W"].astype(np.float32) @ x + self.params["b"][:, None]
+        return self.keep(y, x)
+
+
+class Rounds(RectifyInPlace):
+    def forward(self, x):
+        return self.keep(np.round(x, 6))
+
+    def backward(self, delta):
+        return delta
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Single, lambda: Single([1]), lambda: Single(bias=0.1), lambda: SingleWeights(3, 3, rng=2), Rounds],
+)
+@pytest.mark.parametrize("place", [0, 1, 2, None])
+def test_float32_inside_any_layer_is_named(make, place):
+    layers = [Dense(3, 3, rng=0), Tanh(), Dense(3, 3, rng=1)]
+    model = make() if place is None else Sequential(*layers[:place], make(), *layers[place:])
+    with refused(f"{type(make()).__name__}", ": forward has float32 inside, or rounds"):
+        check_gradients(model, numbers((3, 4), 1))
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1, 1e3, 1e6])
+@every_layer
+def test_no_layer_is_taken_for_float32(make, shape, size):
+    rng = np.random.default_rng(3)
+    for x in (size * rng.standard_normal(shape), size * rng.integers(-2, 3, shape)):
+        check_gradients(make(), x[..., :1].astype(float))
+
+
+class Elementwise(RectifyInPlace):
+    def __init__(self, f, slope):
+        super().__init__()
+        self.f, self.slope = f, slope
+
+    def forward(self, x):
+        return self.keep(self.f(x), x)
+
+    def backward(self, delta):
+        return delta * self.slope(self.recall(delta)[0])
+
+
+def at(number):
+    x = numbers((3, 4), 1)
+    x[1, 2] = number
+    return x
+
+
+@pytest.mark.parametrize(
+    "f, slope, x",
+    [
+        (np.sqrt, lambda x: 0.5 / np.sqrt(x), np.full((2, 3), 5e-7)),
+        (np.log, lambda x: 1 / x, np.full((2, 3), 5e-7)),
+        (np.arcsin, lambda x: 1 / np.sqrt(1 - x * x), np.full((2, 3), 1 - 1e-7)),
+        (np.exp, np.exp, np.full((2, 3), 709.7827128)),
+    ],
+    ids=["sqrt", "log", "arcsin", "exp"],
+)
+def test_step_out_of_the_domain_is_said(f, slope, x):
+    report = check_gradients(Elementwise(f, slope), x)
+    assert not report.ok and "WRONG" not in str(report)
+    assert "cannot be judged at [0, 0], where a step of 1e-06 leaves the domain: smaller eps" in str(report)
+    x[1:] = 0.5
+    if f is not np.exp:  # beside which all others drown
+        assert "WRONG by 9.9e-03" in str(check_gradients(Elementwise(f, lambda x: 1.01 * slope(x)), x))
+
+
+@pytest.mark.parametrize(
+    "f, slope, x",
+    [
+        (lambda x: 1e18 + x, np.zeros_like, numbers((3, 4))),
+        (lambda x: (1e18 + x) * 1e-18, np.zeros_like, numbers((3, 4))),
+        (lambda x: 1 + 1e-25 * x, np.zeros_like, numbers((3, 4))),
+        (lambda x: np.tanh(1e9 * x), lambda x: 1e9 / np.cosh(1e9 * x) ** 2, np.zeros((3, 4))),
+        (np.cbrt, lambda x: 1e12 + x, np.zeros((3, 4))),
+    ],
+    ids=["1e18 + x", "scaled", "1 + 1e-25 x", "tanh(1e9 x)", "cbrt"],
+)
+def test_what_no_step_shows_cannot_be_judged(f, slope, x):
+    report = check_gradients(Elementwise(f, slope), x)
+    assert report.notes["x"].startswith("cannot be judged, round-off or curvature hides gradients of")
+
+
+@pytest.mark.parametrize(
+    "f, slope",
+    [
+        (np.abs, np.sign),
+        (lambda x: np.maximum(x, 0), lambda x: np.heaviside(x, 0.5)),
+        (lambda x: np.sqrt(np.abs(x)), lambda x: np.sign(x) / (2 * np.sqrt(np.abs(x) + 1e-30))),
+        (lambda x: np.where(x > 0, x, 0.98 * x), lambda x: np.where(x > 0, 1, 0.98) - (x == 0) * -0.01),
+    ],
+    ids=["abs", "ReLU", "sqrt abs", "leaky"],
+)
+def test_kink_is_said_also_where_backward_gives_the_mean_of_its_slopes(f, slope):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        report = check_gradients(Elementwise(f, slope), at(0.0))
+        assert report.notes["x"].startswith("no derivative at [1, 2], slopes left and right differ")
+        assert check_gradients(Elementwise(f, slope), at(0.3)).ok
+
+
+@pytest.mark.parametrize(
+    "f, slope",
+    [
+        (lambda x: np.maximum(x, 0) ** 2, lambda x: 2 * np.maximum(x, 0)),
+        (lambda x: np.abs(x) ** 1.5, lambda x: 1.5 * np.sign(x) * np.sqrt(np.abs(x))),
+        (lambda x: np.where(x > 0, x, np.expm1(x)), lambda x: np.exp(np.minimum(x, 0))),
+        (lambda x: np.sqrt(x * x + 1e-12), lambda x: x / np.sqrt(x * x + 1e-12)),
+        (lambda x: (x > 1) * 1.0, np.zeros_like),
+    ],
+    ids=["relu^2", "x^1.5", "ELU", "rounded abs", "step"],
+)
+def test_bend_with_a_derivative_is_no_kink(f, slope):
+    report = check_gradients(Elementwise(f, slope), at(0.0))
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.finfo(np.longdouble).max])
+def test_delta_that_is_not_finite_is_refused(value):
+    delta = numbers((2, 4)).astype(np.longdouble)
+    delta[1, 2] = value
+    if not value == np.finfo(float).max:  # longdouble is no longer than double on some systems
+        with refused("Dense(3, 2): delta has nan, inf or more than float64 holds"):
+            check_gradients(Dense(3, 2, rng=0), numbers((3, 4)), delta)
+
+
+@pytest.mark.parametrize("size", [1e-305, 1e-310, 1e-315, 1e-320, 1e300, 1e308])
+def test_right_layer_is_not_wrong_at_the_ends_of_the_numbers(size):
+    assert "WRONG" not in str(check_gradients(Dense(3, 2, rng=0), numbers((3, 4)), size * numbers((2, 4), 1)))
+
+
+class Normalises(Dense):
+    """Divides its weights by their norm, which changes them only where they are stepped."""
+
+    def forward(self, x):
+        norm = np.linalg.norm(self.params["W"])
+        if abs(norm - 1) > 1e-12:
+            self.params["W"] /= norm
+        return super().forward(x)
+
+
+class Reshapes(Dense):
+    def backward(self, delta):
+        dx = super().backward(delta)
+        self.params["W"].shape = (3, 2)
+        return dx
+
+
+class Locks(Dense):
+    def forward(self, x):
+        self.params["W"].flags.writeable = False
+        return super().forward(x)
+
+
+class AddsOne(Dense):
+    def backward(self, delta):
+        dx = super().backward(delta)
+        self.params["V"] = numbers(3)
+        return dx
+
+
+@pytest.mark.filterwarnings("ignore:Setting the shape")
+@pytest.mark.parametrize("cls", [Normalises, Reshapes, Locks, AddsOne])
+def test_parameters_that_are_changed_in_odd_ways_are_named_and_put_back(cls):
+    layer, x = cls(3, 2, rng=0), numbers((3, 4), 1)
+    W = layer.params["W"]
+    W /= np.linalg.norm(W)
+    with refused(f"{cls.__name__} changes its parameters", unchanged=[x, layer.params]):
+        check_gradients(Sequential(Tanh(), layer), x)
+    assert layer.params["W"] is W and W.shape == (2, 3) and W.flags.writeable and len(layer.params) == 2
+
+
+class Properties:
+    """params and grads are made anew at each access."""
+
+    def __init__(self):
+        self.W, self.dW = numbers((3, 3)), None
+
+    params = property(lambda self: {"W": self.W})
+    grads = property(lambda self: {"W": self.dW})
+
+    def forward(self, x):
+        self.x = x
+        return self.W @ x
+
+    def backward(self, delta):
+        self.dW = delta @ self.x.T
+        return self.W.T @ delta
+
+
+class Gain(RectifyInPlace):
+    """The parameter's key is a number, and its gradient one, too."""
+
+    def __init__(self, gradient):
+        super().__init__()
+        self.params[0], self.grads[0], self.gradient = np.array(2.0), np.array(0.0), gradient
+
+    def forward(self, x):
+        return self.keep(x * self.params[0], x)
+
+    def backward(self, delta):
+        self.grads[0] = self.gradient((delta * self.recall(delta)[0]).sum())
+        return delta * self.params[0]
+
+
+def test_params_may_be_properties_and_their_keys_numbers():
+    x = numbers((3, 4), 1)
+    assert check_gradients(Properties(), x).ok
+    assert list(check_gradients(Gain(np.array), x).errors) == ["x", "0"]
+    with refused("gradient 0 is a scalar of float64, want a NumPy array"):
+        check_gradients(Gain(lambda sum: sum), x)
+
+
+def test_byte_order_does_not_matter():
+    layer, x, delta = Dense(3, 2, rng=0), numbers((3, 4), 1).astype(">f8"), numbers((2, 4)).astype(">f8")
+    layer.params["W"] = layer.params["W"].astype(">f8")
+    assert check_gradients(layer, x, delta).ok
+    np.testing.assert_allclose(numerical_gradient(lambda x: float((x**2).sum()), x), 2 * x, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_with_other_rules_are_refused():
+    for x, came in (
+        (np.matrix(numbers((3, 4))), "matrix"),
+        (np.ma.masked_less(numbers((3, 4)), 0), "MaskedArray"),
+    ):
+        with refused(f"x is {came}, want a NumPy array of floats"):
+            check_gradients(Dense(3, 2, rng=0), x)
+        with refused(f"x is {came}, want a NumPy array of floats"):
+            Dense(3, 2, rng=0).forward(x)
+
+
+class Positives(RectifyInPlace):
+    """As many outputs as there are positive inputs."""
+
+    def forward(self, x):
+        return self.keep(x[x > 0], x > 0)
+
+    def backward(self, delta):
+        (where,) = self.recall(delta)
+        dx = np.zeros(where.shape)
+        dx[where] = delta
+        return dx
+
+
+def test_output_that_changes_its_shape_is_said():
+    assert check_gradients(Positives(), numbers((3, 4), 1)).ok
+    with refused("Positives(): forward gives (", "want one shape"):
+        check_gradients(Positives(), at(1e-7))
+
+
+@pytest.mark.parametrize("rng", ["abc", -1, 0.5, [1, "a"]])
+def test_seed_that_is_none_is_refused(rng):
+    with refused("check_gradients: rng is", repr(rng), "want a Generator or a seed"):
+        check_gradients(Dense(3, 2, rng=0), numbers((3, 4)), rng=rng)

@@ -260,9 +260,10 @@ def test_make_venv_makes_an_environment_that_works_and_leaves_it(tmp_path, monke
     env = tmp_path / "a book's \u00e9dition" / "env"
     env.mkdir(parents=True)
     (env / "pyvenv.cfg").touch()
-    (env / "left").touch()
+    (env / "lib").mkdir()
+    (env / "lib" / "left").touch()
     assert make_venv.main(env) == 0
-    assert make_venv.kind_in(env) == HERE and not (env / "left").exists()
+    assert make_venv.kind_in(env) == HERE and not (env / "lib" / "left").exists()
     made = (env / "pyvenv.cfg").stat().st_mtime_ns
     monkeypatch.chdir(env.parent)
     assert make_venv.main("env") == 0
@@ -283,6 +284,31 @@ def test_make_venv_deletes_nothing_that_is_no_environment(tmp_path, monkeypatch)
     (tmp_path / "diary").touch()
     assert make_venv.main(tmp_path) == 0
     assert commands[0] == [sys.executable, "-m", "venv", tmp_path]
+
+
+def test_make_venv_deletes_no_file_that_no_environment_has(tmp_path):
+    (tmp_path / "pyvenv.cfg").touch()
+    (tmp_path / "diary").write_text("mine", encoding="utf-8")
+    said = make_venv.main(tmp_path)
+    assert "does not work here, but to make it anew deletes diary: move that out of" in said
+    assert (tmp_path / "diary").read_text(encoding="utf-8") == "mine" and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="makes the environment by hand, in the way of Linux and macOS")
+def test_make_venv_takes_an_environment_that_prints_and_names_the_pythonpath_that_hides_pip(
+    tmp_path, monkeypatch
+):
+    site = environment(tmp_path / "env")
+    (site / "sitecustomize.py").write_text("print('a word from sitecustomize (python ')", encoding="utf-8")
+    (site / "loud.pth").write_text("import sys; sys.stdout.write('1, 2')\n", encoding="utf-8")
+    assert make_venv.main(tmp_path / "env") == 0
+    (tmp_path / "pip.py").write_text("raise SystemExit(9)", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    said = make_venv.main(tmp_path / "env")
+    assert f"PYTHONPATH is {tmp_path}, where something hides" in said and "unset PYTHONPATH" in said
+    assert (site / "loud.pth").exists() and os.environ["PYTHONPATH"] == str(tmp_path)
+    monkeypatch.setattr(make_venv, "said_by", lambda *command: "({}, 3)")  # what another program prints
+    assert make_venv.kind_in(tmp_path / "env") is None
 
 
 def test_make_venv_says_what_is_in_the_way(tmp_path):

@@ -352,6 +352,12 @@ def test_save_into_a_missing_folder_or_onto_a_folder_raises_the_systems_error(tm
         used.save(tmp_path / "folder")
 
 
+def test_load_into_a_read_only_array_changes_nothing(path, used):
+    used.layers[3].params["W"].flags.writeable = False
+    with refused(str(path), "['3.W'] are read-only in the network", unchanged=[used]):
+        used.load(path)
+
+
 # ---- the path that the caller names -----------------------------------------------------------------
 
 
@@ -431,6 +437,7 @@ def test_interrupted_save_leaves_the_link_and_its_file(tmp_path, monkeypatch, us
 NOWHERE = {
     "a folder": lambda folder: folder / "folder",
     "a folder, by its slash": lambda folder: f"{folder / 'folder'}{os.sep}",
+    "a folder that is not there, by its slash": lambda folder: f"{folder / 'file_or_folder'}{os.sep}",
     "a link to a folder": lambda folder: folder / "to_folder",
     "links in a circle": lambda folder: folder / "circle",
     "a dangling link to a folder that is missing": lambda folder: folder / "to_missing",
@@ -454,6 +461,25 @@ def test_error_names_the_file_that_the_caller_named_and_no_other(tmp_path, used,
         used.save(path)
     assert sorted(os.walk(tmp_path)) == before
     assert str(caught.value).endswith(f": {str(path)!r}") and caught.value.filename == str(path)
+
+
+def test_no_name_is_no_matter_of_permissions(tmp_path, monkeypatch, used):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    for path in ("", "new/", "../folder/"):
+        with refused(
+            "A folder, or no file at all", repr(path), error=IsADirectoryError, unchanged=[tmp_path]
+        ):
+            used.save(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder that is somebody's current one")
+def test_save_in_a_folder_that_was_deleted_names_the_file(tmp_path, monkeypatch, used):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    (tmp_path / "folder").rmdir()
+    with refused("'net'", error=FileNotFoundError, unchanged=[used]):
+        used.save("net")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="devices and pipes have other names on Windows")

@@ -6,6 +6,7 @@ The commands in README.md run this with whatever Python the machine has, before 
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -14,6 +15,10 @@ OLDEST, NEWEST = (3, 11), (3, 14)  # all of tools/constraints.txt has wheels for
 # As sysconfig.get_platform() begins.
 SYSTEMS = "linux-x86_64", "linux-aarch64", "macosx-", "win-amd64", "win-arm64"
 GLIBC = (2, 28)  # of manylinux_2_28, which NumPy's wheels ask for
+# What environments hold, of venv, uv or virtualenv and of what is installed in them; all else is somebody's own.
+MADE = "pyvenv.cfg .gitignore bin lib lib64 include scripts etc share man src libs .lock cachedir.tag .ds_store".split()
+HIDDEN = "PYTHONPATH is {0}, where something hides the packages of {1}: unset PYTHONPATH and try again."
+MARK = "what make_venv asks: "  # a site's own files may print as well
 PIP = "pip>=25"  # the one that comes with Python 3.11 takes twice the time over requirements.txt
 
 
@@ -84,15 +89,27 @@ def kind_in(folder):
     """The kind of the Python in the environment `folder`. None where it is missing, where it lacks pip, where NumPy is
     there but was built for another machine, or where the `pip` that README.md's commands find installs elsewhere."""
     told = said_by(program(folder, "python"), "-I", os.path.abspath(__file__), "probe")
+    told = re.search("^" + MARK + "(.*)$", told, re.MULTILINE)
     if not told:
         return None
-    python, pip = ast.literal_eval(told)
+    python, pip = ast.literal_eval(told.group(1))
     if os.name == "nt":
         answer = said_by(program(folder, "pip"), "--version")
     else:
         answer = said_by("sh", "-c", '. "$0" && pip --version', os.path.abspath(program(folder, "activate")))
-    place = answer.partition(" from ")[2].rpartition(" (python ")[0]
-    return python if os.path.exists(place) and os.path.samefile(place, pip) else None
+    place = re.search(r"pip [0-9]\S* from (.*) \(python ", answer, re.DOTALL)
+    works = place and os.path.exists(place.group(1)) and os.path.samefile(place.group(1), pip)
+    return python if works else None
+
+
+def hidden(folder):
+    """The PYTHONPATH without which the environment `folder` works; "" where that is not to blame."""
+    path = os.environ.pop("PYTHONPATH", "")
+    try:
+        return path if path and kind_in(folder) is not None else ""
+    finally:
+        if path:
+            os.environ["PYTHONPATH"] = path
 
 
 def probe():
@@ -116,10 +133,17 @@ def main(folder=".venv", here=None):
         if wrong is None:
             return 0
         return "This book needs {0}, and {2} has {1}: delete {2} and try again.".format(*wrong, folder)
+    if hidden(folder):
+        return HIDDEN.format(os.environ["PYTHONPATH"], folder)
     wrong = lack(here or kind())
     if wrong is not None:
         return "This book needs {0}, and {2} is {1}.".format(*wrong, sys.executable)
     clear = os.path.isfile(os.path.join(folder, "pyvenv.cfg"))  # else it may hold what nobody can make again
+    strange = sorted(name for name in os.listdir(folder) if name.lower() not in MADE) if clear else []
+    if strange:
+        return "{0} does not work here, but to make it anew deletes {1}: move that out of {0} and try again.".format(
+            folder, ", ".join(strange[:5])
+        )
     if clear:
         print(f"{folder} does not work here: it is made anew.", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", *["--clear"] * clear, folder]).returncode
@@ -129,12 +153,14 @@ def main(folder=".venv", here=None):
     newer = [program(folder, "python"), "-m", "pip", "install", "--quiet", PIP]
     subprocess.run(newer, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if kind_in(folder) is None:
+        if hidden(folder):
+            return HIDDEN.format(os.environ["PYTHONPATH"], folder)
         return f"{folder} does not work where it is: has {os.path.abspath(folder)} a character that a shell minds?"
     return 0
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["probe"]:
-        print(repr(probe()))
+        print("\n" + MARK + repr(probe()))
     else:
         sys.exit(main())

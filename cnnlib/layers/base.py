@@ -85,9 +85,11 @@ class Layer:
 
 
 def floating(who, x, name="x"):
-    """x itself, if it is a floating NumPy array; ValueError, naming who asked, otherwise."""
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        came = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+    """x itself, if it is a floating NumPy array, no matrix, none masked; else ValueError, naming who asked."""
+    plain = isinstance(x, np.ndarray) and not isinstance(x, (np.matrix, np.ma.MaskedArray))
+    if not plain or x.dtype.kind != "f":
+        kind = "an array of" if plain else "a scalar of" if isinstance(x, np.generic) else ""
+        came = f"{kind} {x.dtype}" if kind else type(x).__name__
         raise ValueError(f"{who}: {name} is {came}, want a NumPy array of floats")
     return x
 
