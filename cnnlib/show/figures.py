@@ -20,7 +20,7 @@ from cycler import cycler
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-from . import svg
+from . import cells, svg
 from .svg import ACCENT, COLOURS, NEGATIVE, check_alt
 
 PACKAGE = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def figure(picture, *, alt):
         drawing = _inline(picture, alt)
         plt.close(picture)
     elif isinstance(picture, str) and picture.lstrip().startswith("<"):
-        drawing = picture
+        drawing = cells.plain(picture)
     else:
         raise ValueError(f"figure wants a matplotlib figure or a picture of show.svg, got {picture!r}")
     text = escape(alt)

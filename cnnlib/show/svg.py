@@ -10,10 +10,12 @@ import re
 import struct
 from base64 import b64encode
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 from zlib import adler32, crc32
 
 import numpy as np
+
+from .cells import place_of_cells
 
 # Each at least 3.5 : 1 against white and against a dark page (#121212).
 FORWARD = "#1f6fd0"
@@ -43,13 +45,30 @@ def number(value, digits=2):
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
-def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, hide=None, rows=(), cols=()):
+def grid(
+    array,
+    caption="",
+    *,
+    digits=None,
+    marks=(),
+    signed=False,
+    scale=None,
+    hide=None,
+    rows=(),
+    cols=(),
+    name="",
+    keys=None,
+):
     """A matrix (rows, columns), or a vector as one row, with its numbers.
 
     digits: decimals, by default none for integers and 2 otherwise. marks: a list of `mark(...)`. signed:
     cells are filled by sign and size, |value| = scale (by default the largest) being the fullest. hide:
     booleans of the array's shape; True leaves a cell empty, for what is not computed yet. rows, cols: names
     beside and above. ValueError for other dimensions, names that do not fit, and marks outside.
+
+    In Frames a click on a cell leads to the frame that marks it, and cells that hold the same number light up
+    together (`show.cells`): those with the same key, an array of texts, by default `cells.keys(name, shape)`
+    where the grid has a name, and otherwise those with the same fraction; whole numbers are alike by chance.
     """
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
@@ -87,12 +106,11 @@ def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, 
     for i, j, h, w, colour in marks:
         if min(i, j) < 0 or min(h, w) < 1 or i + h > height or j + w > width:
             raise ValueError(f"mark({i}, {j}, {h}, {w}) lies outside a grid of shape {array.shape}")
-        parts.append(
-            f'<rect {cells(i, j, h, w)} rx="3" fill="{colour}" fill-opacity=".15" {_stroke(colour)}/>'
-        )
+        parts.append(f'<rect {cells(i, j, h, w)} rx="3" fill="none" {_stroke(colour)}/>')
     for i, j in np.argwhere(~hide):
         parts.append(_text(left + cell * (j + 0.5), top + _ROW * (i + 0.5), texts[i, j]))
-    return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts)
+    place = place_of_cells(array, (left, top, cell), hide, [m[:4] for m in marks], name, keys)
+    return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts, place)
 
 
 def mark(row, col, height=1, width=1, colour=FORWARD):
@@ -186,12 +204,19 @@ def images(x, captions=(), *, scale=2, signed=False, top=None):
 def row(*items):
     """Pictures side by side, with signs such as "=" or "→" between them; what a phone has no room for goes
     below."""
-    return _flex("row wrap", "center", items)
+    return _flex("row wrap", "center", items, "cnn-row")
 
 
 def stack(*items):
-    """Pictures and lines of text below each other."""
-    return _flex("column", "flex-start", items)
+    """Pictures and lines of text below each other. In Frames, where the page is wide, they stand side by side."""
+    parts = []
+    for pictures, those in groupby(items, _is_picture):
+        lines = _spans(those)
+        parts.append(
+            lines if pictures else f'<div class="cnn-lines" style="display:grid;gap:4px">{lines}</div>'
+        )
+    many = sum(map(_is_picture, items)) > 1
+    return _flex("column", "flex-start", ["".join(parts)], "cnn-stack cnn-many" if many else "cnn-stack")
 
 
 def table(rows, header, caption, *, digits=2):
@@ -243,9 +268,9 @@ def tabindex(picture):
     return ' tabindex="0"' if any(float(w) > 350 for w in re.findall('<svg width="([^"]+)', picture)) else ""
 
 
-def _svg(width, height, parts):
+def _svg(width, height, parts, more=""):
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    return f'<svg {size} fill="currentColor" font-size="16" text-anchor="middle">{"".join(parts)}</svg>'
+    return f'<svg {size} fill="currentColor" font-size="16" text-anchor="middle"{more}>{"".join(parts)}</svg>'
 
 
 def _text(x, y, text, colour=""):
@@ -323,10 +348,15 @@ def _png(array):
     return f'<image {place} href="data:image/png;base64,{b64encode(png).decode()}"/>'
 
 
-def _flex(flow, align, items):
-    cells = (
-        item if re.match("<(svg|div)", str(item)) else f"<span>{escape(str(item))}</span>" for item in items
-    )
-    return (
-        f'<div style="display:flex;flex-flow:{flow};align-items:{align};gap:4px 12px">{"".join(cells)}</div>'
-    )
+def _is_picture(item):
+    return bool(re.match("<(svg|div)", str(item)))
+
+
+def _spans(items):
+    return "".join(item if _is_picture(item) else f"<span>{escape(str(item))}</span>" for item in items)
+
+
+def _flex(flow, align, items, name=""):
+    look = f"display:flex;flex-flow:{flow};align-items:{align};gap:4px 12px"
+    named = f' class="{name}"' if name else ""
+    return f'<div{named} style="{look}">{_spans(items)}</div>'

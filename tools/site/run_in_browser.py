@@ -27,7 +27,7 @@ WIDGETS = ["comm", "ipywidgets"]  # Python packages that Pyodide has not
 EPOCH = 315532800  # 1980, before which no zip can be: every build gives the same bytes
 # Besides the chapters, what it takes to run them and to build the book.
 SOURCES = """README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE pyproject.toml requirements.txt _config.yml _toc.yml
-tools/**/*.py tools/constraints.txt cnnlib/**/*.py cnnlib/data/* book/_static/**/* book/_templates/**/*""".split()
+tools/**/*.py tools/constraints.txt cnnlib/**/*.py cnnlib/show/*.css cnnlib/show/*.js cnnlib/data/* book/_static/**/* book/_templates/**/*""".split()
 ICON = '<link rel="icon" href="favicon.ico">'
 SETTINGS = {
     # Extensions render the cells that they find in the page, and a browser's search finds text there.
