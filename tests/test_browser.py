@@ -121,6 +121,8 @@ def formulas(name):
     return len(list(built_pages.formulas(prose))) + sum(text.count(r"\(") for text in texts)
 
 
+OVERLAPS = (ROOT / "tests" / "overlaps.js").read_text(encoding="utf-8").partition("() =>")
+OVERLAPS = "".join(OVERLAPS[1:])
 STORED = {}  # of each chapter that was looked at, what browsing.stored_frames says
 
 
@@ -323,6 +325,14 @@ def test_frames_keep_one_height_while_they_move(view):
         browsing.settle(view.page)
         places = list(product(*(range(len(names)) for names in stored["labels"])))
         assert root.evaluate(HEIGHTS, places) == 1
+
+
+@at_desk
+def test_no_label_lies_on_another_or_under_a_stroke(view):
+    said = view.page.evaluate(OVERLAPS)
+    assert said["found"] == []
+    assert said["frames"] == sum(len(stored["frames"]) for _, stored in frames_on(view))
+    assert said["frames"] == 0 or said["texts"] > 20
 
 
 @at_desk
@@ -703,6 +713,15 @@ SPOILT = {
     "keys that do nothing": (
         test_the_keyboard_or_the_pointer_moves_the_frames,
         "document.addEventListener('keydown', e => e.preventDefault(), true)",
+    ),
+    "a label on itself": (
+        test_no_label_lies_on_another_or_under_a_stroke,
+        f"const e = {LAST}.querySelector('svg text'); e.after(e.cloneNode(true))",
+    ),
+    "a stroke over a label": (
+        test_no_label_lies_on_another_or_under_a_stroke,
+        f"const e = {LAST}.querySelector('svg'), {{ x, y, height }} = e.querySelector('text').getBBox(); "
+        f"e.innerHTML += `<path stroke=red d='M${{x}} ${{y + height / 2}}h20'/>`",
     ),
     # What changes frames comes last: other tests look at them, too.
     "another number": (

@@ -5,19 +5,21 @@ claims.
 text to be displayed.
 """
 
-from . import graph, svg
+from . import cells, graph, svg
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
 from .ledger import claim
-from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE
+from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE, OTHER
 
 __all__ = [
     "ACCENT",
     "BACKWARD",
     "FORWARD",
     "NEGATIVE",
+    "OTHER",
     "SIGNED",
     "Frames",
+    "cells",
     "claim",
     "figure",
     "graph",

@@ -14,9 +14,9 @@
     return new DOMRect(x + scale * (left + width * (cell % columns)), y + scale * (top + 36 * Math.floor(cell / columns)),
       scale * width, scale * 36);
   };
-  const over = document.elementFromPoint(event.clientX, event.clientY);
-  const svg = root.contains(over) && over.closest("svg[data-g]"), term = event.target.closest("[data-t]");
-  let number = term && root.contains(term) ? term.dataset.t : undefined;
+  const over = event.type === "focusin" ? event.target : document.elementFromPoint(event.clientX, event.clientY);
+  const svg = root.contains(over) && over.closest("svg[data-g]"), term = root.contains(over) && over.closest("[data-t]");
+  let number = term ? term.dataset.t : undefined;
   if (svg) {
     const [grid, left, top, width, rows, columns] = place(svg), { x, y, width: wide } = svg.getBoundingClientRect();
     const scale = wide / svg.viewBox.baseVal.width;
