@@ -14,7 +14,7 @@ from building import ROOT
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 from cnnlib import Conv2d
-from cnnlib.show import Frames, svg
+from cnnlib.show import Frames, cells, svg
 
 
 CHAPTERS = list(parse_toc_yaml(ROOT / "_toc.yml"))
@@ -545,6 +545,7 @@ def frames(chromium, tmp_path):
         {"row": range(y.shape[0]), "column": range(y.shape[1])},
         name="window",
         alt=lambda i, j: f"The window at row {i}, column {j} gives {svg.number(y[i, j], 4)}",
+        formula=lambda i, j: f"y = {cells.term(y[i, j], digits=4)}",
         period_ms=50,
     )
     (tmp_path / "page.html").write_text(
@@ -615,16 +616,22 @@ def test_what_shares_a_number_lights_up_together_in_frames(frames):
     lit = "e => [...e.querySelectorAll('.cnn-lit')].map(e => { const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })"
     tab.page.mouse.move(*root.evaluate(POINT, [1, 0]))
     same = root.evaluate(lit)
-    wanted = [root.evaluate(POINT, [1, 0]), root.evaluate(POINT, [2, 0])]
+    wanted = [
+        root.evaluate(POINT, [1, 0]),
+        root.evaluate(POINT, [2, 0]),
+        middle(root.query_selector("[data-t]")),
+    ]
     assert np.allclose(same, wanted, atol=1.5)
     tab.page.mouse.move(*root.evaluate(POINT, [0, 0]))  # a whole number
     assert root.evaluate(lit) == []
-    tab.page.mouse.move(*root.evaluate(POINT, [2, 0]))
-    assert len(root.evaluate(lit)) == 2
-    colour = root.evaluate(
-        "e => [getComputedStyle(e.querySelector('.cnn-lit')).backgroundColor, e.querySelectorAll('input').length]"
+    root.query_selector("[data-t]").focus()
+    assert np.allclose(root.evaluate(lit), wanted, atol=1.5)
+    assert (
+        root.evaluate("e => getComputedStyle(e.querySelector('.cnn-lit')).backgroundColor")
+        == "rgba(0, 0, 0, 0)"
     )
-    assert colour == ["rgba(0, 0, 0, 0)", 2]
+    tab.page.mouse.move(*root.evaluate(POINT, [2, 0]))
+    assert len(root.evaluate(lit)) == 3
     tab.page.mouse.move(1, 1)
     assert root.evaluate(lit) == []
 
