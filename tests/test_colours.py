@@ -47,6 +47,7 @@ BY_HAND = {
     ],
 }
 SIGNS = re.compile(r"\b(ACCENT|NEGATIVE)\b")  # only what `show` fills by sign itself has these
+LETTERS = {"notation"}  # whose numbers of a network are symbols, drawn by hand and not in bold
 CURVES = {"neuron"}  # whose figures by matplotlib have the two passes
 
 
