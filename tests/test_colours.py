@@ -74,7 +74,8 @@ def output_problems(name, html):
                 found.append(str(e)[:200])
             drawn = e.get("stroke") == hue or e.get("fill") == hue
             # frames, units, wires; their numbers, in bold; and by hand curves and arrows
-            sound = (
+            own = e.name == "text" and name in LETTERS
+            sound = own or (
                 e.name in ("rect", "circle") or e.get("font-weight") == "700" or e.get("stroke-width") == "3"
             )
             if drawn and not (sound and (e.name != "rect" or e.get("fill") == "none")):
