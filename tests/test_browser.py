@@ -302,6 +302,7 @@ def by_pointer(page, root, stored):
 def test_the_keyboard_or_the_pointer_moves_the_frames(view):
     for root, stored in frames_on(view):
         (by_keyboard if view.width == DESK else by_pointer)(view.page, root, stored)
+    view.page.mouse.move(0, 0)  # where it rests on nothing whose look another test judges
 
 
 @at_desk
