@@ -145,7 +145,7 @@ _THIN_OUT = """() => {
   const most = text => [...document.querySelectorAll(text)].slice(3);
   most("mjx-container:not([display])").forEach(formula => (formula.closest("span.math") ?? formula).replaceWith("x"));
   most("button.copybtn").forEach(button => button.remove());
-  document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg").forEach(svg => svg.replaceChildren());
+  document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg, .cnn-pic svg").forEach(svg => svg.replaceChildren());
   document.querySelectorAll("mjx-assistive-mml").forEach(formula => formula.textContent += "");
   const seen = new Set(), backs = new Map();
   for (const token of document.querySelectorAll("div.highlight span[class]")) {
@@ -198,6 +198,7 @@ _STORED = """texts => texts.map(text => {
   };
   return {
     labels: JSON.parse(root.dataset.labels),
+    choices: [...root.querySelectorAll(".cnn-axis")].map(axis => axis.getAttribute("role") === "radiogroup"),
     frames: [...root.querySelector(".cnn-view").children].map(frame => ({
       picture: picture(frame),
       alt: frame.dataset.alt ?? start,
@@ -209,7 +210,7 @@ _STORED = """texts => texts.map(text => {
 
 
 def stored_frames(page, texts):
-    """Of each Frames in stored HTML: `labels`, the values on its axes, and `frames`, each with its `picture`, `alt`, the
+    """Of each Frames in stored HTML: `labels`, the values on its axes, `choices`, whether an axis has buttons, and `frames`, each with its `picture`, `alt`, the
     caption `print` on paper or None, and whether it is the `start`."""
     return page.evaluate(_STORED, texts)
 

@@ -1,13 +1,25 @@
 """What tests do with a chapter in JupyterLab and in JupyterLite alike: run it from the top, and let its kernel move frames."""
 
 import browsing
+import numpy as np
 import rules
 import nbformat
 from building import ROOT
 from nbformat import from_dict
 
 CONTENT = "jupyterapp.shell.currentWidget.content"
-BOXES = ".jp-OutputArea-output .widget-vbox:has(.widget-slider)"  # Frames in a kernel
+BOXES = ".jp-OutputArea-output .cnn-kernel"  # Frames in a kernel
+VIEW = ".cnn-view > div"  # the picture in it
+# For each cell of a grid a click leads to other frames: a point in it and the frames.
+LEADS = """box => {
+  const view = box.querySelector(".cnn-view"), go = JSON.parse(view.dataset.go || "[]");
+  return [...view.querySelectorAll("svg[data-g]")].flatMap(svg => {
+    const [grid, left, top, width, rows, columns] = svg.dataset.g.split(" ").map(Number);
+    const { x, y } = svg.getBoundingClientRect();
+    return (go[grid] ?? []).map((to, k) => ({
+      x: x + left + width * (k % columns + 0.5), y: y + top + 36 * (Math.floor(k / columns) + 0.5), to }));
+  });
+}"""
 
 
 def stored(name):
@@ -65,13 +77,42 @@ def move_frames(page, notebook):
     boxes = page.query_selector_all(BOXES)
     assert len(boxes) == len(texts)
     for box, frames in zip(boxes, browsing.stored_frames(page, texts), strict=True):
-        picture = box.query_selector_all(".widget-html-content")[-1]
-        slider = box.query_selector_all("[role=slider]")[-1]
+        rows = box.query_selector_all(".widget-slider, .widget-toggle-buttons")
         start = next(k for k, frame in enumerate(frames["frames"]) if frame["start"])
         first = start - start % len(frames["labels"][-1])
-        for key, place in (("Home", first), ("ArrowRight", first + 1)):
-            slider.focus()
-            page.keyboard.press(key)
-            wanted = frames["frames"][place]["picture"]
-            page.wait_for_function("([e, html]) => e.innerHTML === html", arg=[picture, wanted])
+        for place in (0, 1):
+            if buttons := rows[-1].query_selector_all("button"):
+                buttons[place].click()
+            else:
+                rows[-1].query_selector("[role=slider]").focus()
+                page.keyboard.press(("Home", "ArrowRight")[place])
+            wait_for_frame(page, box, frames, first + place)
     return len(boxes)
+
+
+def wait_for_frame(page, box, frames, place):
+    """Wait until the kernel has drawn this frame of those that are stored."""
+    wanted = frames["frames"][place]["picture"]
+    page.wait_for_function(
+        "([e, html, view]) => e.querySelector(view)?.innerHTML === html", arg=[box, wanted, VIEW]
+    )
+
+
+def click_cells(page, notebook):
+    """Click on a cell in each Frames in which one leads to a frame that does not show, and wait for that; their number."""
+    texts = [text for text in displayed(notebook) if text.startswith('<div class="cnn-frames')]
+    clicked = 0
+    for box, frames in zip(page.query_selector_all(BOXES), browsing.stored_frames(page, texts), strict=True):
+        box.query_selector(".cnn-view").scroll_into_view_if_needed()
+        sizes = [len(names) for names in frames["labels"]]
+        at = int(
+            np.ravel_multi_index(
+                [*map(int, box.query_selector(".cnn-view").get_attribute("data-at").split())], sizes
+            )
+        )
+        leads = [lead for lead in box.evaluate(LEADS) if len(lead["to"]) == 1 and lead["to"] != [at]]
+        if leads:
+            page.mouse.click(leads[0]["x"], leads[0]["y"])
+            wait_for_frame(page, box, frames, leads[0]["to"][0])
+            clicked += 1
+    return clicked

@@ -88,6 +88,10 @@ def test_the_kernel_moves_every_frames(tab):
     assert chapter_in_jupyter.move_frames(tab.page, tab.stored) > 0
 
 
+def test_a_click_on_a_cell_moves_the_frames(tab):
+    assert chapter_in_jupyter.click_cells(tab.page, tab.stored) > 0
+
+
 def test_nothing_went_wrong(tab):
     assert [
         error for error in tab.errors() if "@jupyterlite/" not in error

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import IPython
 import numpy as np
 import pytest
-from cnnlib.show import Frames, svg
+from cnnlib.show import Frames, cells, svg
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -65,11 +65,27 @@ def frames_of(text):
     return [(picture, html.unescape(re.search('data-alt="([^"]*)"', a)[1])) for _, a, picture in found]
 
 
+def whole(frames, *at):
+    """A picture with all that belongs to it, as it stands in the HTML and in the kernel's widget."""
+    return frames.whole(frames.draw(*at), frames.said(*at))
+
+
+def parts(frames):
+    """Of the kernel's widget: its controls, and functions that give the HTML of the text and of the picture."""
+    _, first, *others, text, picture, _ = frames.widget.children
+
+    def inside():
+        return re.fullmatch('<div class="cnn-view"[^>]*><div>(.*)</div></div>', picture.value, re.DOTALL)[1]
+
+    return [first.children[0], *others], lambda: text.value, inside
+
+
 def test_html_holds_every_frame_once_with_its_alternative_text():
     text = one().html()
-    assert frames_of(text) == [(draw(i), f"Cell number {i} of the grid is marked") for i in range(6)]
+    assert frames_of(text) == [(whole(one(), i), f"Cell number {i} of the grid is marked") for i in range(6)]
     for i in range(6):
-        assert text.count(draw(i)) == 1
+        assert text.count(whole(one(), i)) == 1
+        assert re.sub(' data-[a-z]+="[^"]*"', "", whole(one(), i)).count(cells.plain(draw(i))) == 1
 
 
 def test_html_begins_with_the_alternative_text_of_the_start_frame():
@@ -107,14 +123,13 @@ def test_controls_are_labelled():
         ]
         ids = [a["id"] for _, a in page.elements if "id" in a]
         assert len(ids) == len(set(ids))
-        (view,) = [a for a in page.all("div") if a.get("role") == "img"]
-        assert view["aria-labelledby"] in ids
+        assert page.all("div")[0]["role"] == "group" and page.all("div")[0]["aria-labelledby"] in ids
 
 
 def test_two_axes_run_the_second_fastest():
     frames = two(start=(1, 2))
     assert [picture for picture, _ in frames_of(frames.html())] == [
-        draw2(r, c) for r in range(2) for c in range(3)
+        whole(frames, r, c) for r in range(2) for c in range(3)
     ]
     page = Page(frames.html())
     assert [(s["max"], s["value"]) for s in page.all("input")] == [("1", "1"), ("2", "2")]
@@ -132,7 +147,7 @@ def test_printed_frames_carry_their_captions():
         "row = 0, column = 1",
         "row = 1, column = 2",
     ]
-    assert "@media print" in two().html() and "prefers-reduced-motion" in two().html()
+    assert "@media print" in two().html() and "prefers-reduced-motion" not in two().html()
 
 
 def test_the_first_and_the_last_frame_are_printed_where_nothing_else_is_asked_for():
@@ -171,7 +186,7 @@ def test_one_alternative_text_for_all_is_stored_once():
 
 def test_names_and_values_are_escaped():
     page = Page(Frames(draw, {'a "<b>"': [0, 1]}, name="<i>", alt="A mark on <one> of the cells").html())
-    assert page.seen[:2] == ["A mark on <one> of the cells", 'a "<b>"']
+    assert page.seen[:3] == ["A mark on <one> of the cells", "<i>", 'a "<b>"']
     assert not page.all("b") and not page.all("i") and not page.all("one")
 
 
@@ -187,6 +202,54 @@ def test_values_are_labelled_as_read():
     ]
 
 
+def test_a_title_is_made_of_the_name_unless_one_is_given():
+    title = lambda **given: re.search('cnn-title"[^>]*>([^<]*)<', one(**given).html())[1]  # noqa: E731
+    assert (title(), title(title="Where it lies"), title(name="z of ε")) == (
+        "Place",
+        "Where it lies",
+        "z of ε",
+    )
+
+
+def test_formula_and_what_to_watch_stand_under_their_frame():
+    frames = one(
+        formula=lambda i: f"1 < {cells.term(i + 0.5)}", watch="the mark & its neighbours", values=range(2)
+    )
+    for i, (picture, _) in enumerate(frames_of(frames.html())):
+        assert f'<div class="cnn-formula">1 &lt; <b>{i}.50</b></div>' in picture
+        assert '<div class="cnn-watch"><b>Watch:</b> the mark &amp; its neighbours</div>' in picture
+        assert picture == whole(frames, i)
+    assert "cnn-formula" not in whole(one(), 0) and "cnn-watch" not in whole(one(), 0)
+
+
+def test_names_are_buttons_and_quantities_and_many_names_a_slider():
+    page = Page(one(values=list("abcdefg"), draw=str, alt="One of the letters from a to g", start=2).html())
+    assert [(a["type"], a["value"], "checked" in a) for a in page.all("input")] == [
+        ("radio", str(k), k == 2) for k in range(7)
+    ]
+    (group,) = [a for a in page.all("div") if a.get("role") == "radiogroup"]
+    assert group["aria-labelledby"] in [a.get("id") for a in page.all("span")]
+    for values in (list("abcdefgh"), [1, 2], ["a", 1]):
+        page = Page(one(values=values, draw=str, alt="One of the letters from a to h").html())
+        assert [a["type"] for a in page.all("input")] == ["range"]
+    kinds = {"kernel": ["2 by 2", "3 by 3"], "step": [1, 2]}
+    (choice, slider), _, inside = parts(
+        two(values=kinds, draw=lambda kernel, step: f"<i>{kernel}</i> {step}")
+    )
+    assert (type(choice).__name__, type(slider).__name__) == ("ToggleButtons", "SelectionSlider")
+    choice.value = "3 by 3"
+    assert "<i>3 by 3</i> 1" in inside()
+
+
+def test_the_page_is_told_which_frames_can_be_the_tallest():
+    tall = lambda **given: json.loads(Page(one(**given).html()).all("div")[0]["data-tall"])  # noqa: E731
+    assert tall() == []  # all alike
+    assert tall(draw=lambda i: svg.grid(np.zeros((1 + i % 3, 2)))) == [2]
+    assert tall(draw=lambda i: svg.stack(draw(i), "long " * (6 - i))) == [0]
+    assert tall(draw=lambda i: svg.stack(*[draw(i)] * (1 + (i == 4)))) == [0, 4]
+    assert tall(watch=lambda i: "x" * (10 + abs(i - 3))) == [0]
+
+
 # ---- the kernel's side
 
 
@@ -196,22 +259,23 @@ def test_draw_keeps_the_meaning_of_names_that_later_cells_give_away():
     exec(code, cell)
     frames = Frames(cell["draw"], range(3), name="i", alt=lambda i: f"The number {i} and a shift of one")
     cell |= {"shift": "gone", "caption": None}
-    frames.widget.children[0].children[0].value = 2
-    assert frames.widget.children[-1].value == "<b>3 of x</b>" == frames.frame(2)
+    (control,), _, inside = parts(frames)
+    control.value = 2
+    assert inside() == whole(frames, 2) and "<b>3 of x</b>" in inside() and frames.frame(2) == "<b>3 of x</b>"
 
 
 def test_moving_the_slider_calls_draw_in_the_kernel():
     calls = []
     frames = one(draw=lambda i: calls.append(i) or draw(i))
     del calls[:]
-    box = frames.widget
-    slider, picture = box.children[0].children[0], box.children[-1]
-    assert picture.value == draw(0) and calls == [0]
+    (slider,), text, inside = parts(frames)
+    assert calls == [0] and inside() == whole(frames, 0)
+    del calls[:]
     slider.value = 4
-    assert picture.value == draw(4) == frames.frame(4) and calls == [0, 4]
-    assert "Cell number 4 of the grid is marked" in box.children[-2].value
+    assert calls == [4] and inside() == whole(frames, 4) and frames.frame(4) == draw(4)
+    assert "Cell number 4 of the grid is marked" in text()
     slider.index = 5
-    assert picture.value == draw(5)
+    assert inside() == whole(frames, 5)
 
 
 def test_what_later_cells_do_to_names_does_not_reach_draw():
@@ -223,19 +287,29 @@ def test_what_later_cells_do_to_names_does_not_reach_draw():
     )
     frames = Frames(cells["draw"], range(3), name="step", alt="A number that grows with the step.")
     cells |= {"step": None, "number": None}
-    picture = frames.widget.children[-1]
-    frames.widget.children[0].children[0].value = 2
-    assert picture.value == svg.grid([[23]]) == frames.frame(2)
+    (control,), _, inside = parts(frames)
+    control.value = 2
+    assert inside() == whole(frames, 2) and frames.frame(2) == svg.grid([[23]])
 
 
 def test_two_sliders_move_two_axes():
-    box = two(start=(1, 0)).widget
-    rows, columns, picture = box.children[0].children[0], box.children[1], box.children[-1]
-    assert picture.value == draw2(1, 0)
+    frames = two(start=(1, 0))
+    (rows, columns), _, inside = parts(frames)
+    assert inside() == whole(frames, 1, 0)
     columns.value = 2
     rows.value = 0
-    assert picture.value == draw2(0, 2)
+    assert inside() == whole(frames, 0, 2)
     assert (rows.description, columns.description) == ("row", "column")
+
+
+def test_a_click_in_the_kernel_moves_the_sliders():
+    frames = two()
+    (rows, columns), _, inside = parts(frames)
+    clicked = frames.widget.children[-1]
+    assert clicked.layout.display == "none"
+    clicked.value = "1 2"  # as touch.js writes it
+    assert (rows.index, columns.index, clicked.value) == (1, 2, "") and inside() == whole(frames, 1, 2)
+    assert 'data-at="1 2"' in frames.widget.children[-2].value and frames.links.json()[:9] == "[[[0],[1]"
 
 
 def test_a_kernel_gets_the_view_and_the_html_and_a_page_the_html_alone(monkeypatch):
@@ -290,6 +364,9 @@ def test_without_ipywidgets_the_html_is_there(monkeypatch):
         ({"draw": lambda i: "<script>1</script>"}, "without scripts"),
         ({"draw": lambda i: "<b>the end</b></script>"}, "without scripts"),
         ({"draw": lambda i: "<!-- -->"}, "without scripts"),
+        ({"title": 3}, "texts as title, formula and watch"),
+        ({"formula": lambda i: i}, r"texts as title, formula and watch at \(0,\)"),
+        ({"watch": lambda i: None}, "texts as title, formula and watch"),
     ],
 )
 def test_frames_refuse_what_does_not_fit(changes, message):

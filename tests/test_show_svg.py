@@ -210,9 +210,9 @@ def test_labels_stand_on_the_wires_in_place_of_the_weights():
 
 
 def test_every_unit_is_joined_to_every_unit_unless_weights_say_otherwise():
-    assert len(find(svg.network(["abc", "de", "f"]), "g")) == 6 + 2
+    assert len(find(svg.network(["abc", "de", "f"]), "path")) == 6 + 2
     masked = np.array([[1, np.nan, 1], [np.nan, 1, 1]])
-    assert len(find(svg.network(["abc", "de", "f"], weights=[masked, None]), "g")) == 4 + 2
+    assert len(find(svg.network(["abc", "de", "f"], weights=[masked, None]), "path")) == 4 + 2
 
 
 def test_network_marks_name_units_and_wires():

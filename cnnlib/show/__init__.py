@@ -5,23 +5,25 @@ lines, and claims.
 `show.graph` return text to be displayed.
 """
 
-from . import graph, svg
+from . import cells, graph, svg
 from .explorers import ConvExplorer, PoolExplorer
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
 from .ledger import claim
 from .pipeline import pipeline
-from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE
+from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE, OTHER
 
 __all__ = [
     "ACCENT",
     "BACKWARD",
     "FORWARD",
     "NEGATIVE",
+    "OTHER",
     "SIGNED",
     "ConvExplorer",
     "Frames",
     "PoolExplorer",
+    "cells",
     "claim",
     "figure",
     "graph",

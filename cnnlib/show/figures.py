@@ -20,8 +20,8 @@ from cycler import cycler
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-from . import svg
-from .svg import ACCENT, COLOURS, NEGATIVE, check_alt
+from . import cells, svg
+from .svg import ACCENT, NEGATIVE, OTHER, check_alt
 
 PACKAGE = Path(__file__).parents[1]
 WIDTH = 5.0  # inches of 72 units: a phone's page, on which letters of 16 units are the page's letters
@@ -36,7 +36,7 @@ _CSS = ".cnn-figure>p{display:none}.cnn-figure>div{display:block!important}"
 
 STYLE = {
     "axes.linewidth": 1.2,
-    "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=["-", "--", "-.", ":"]),
+    "axes.prop_cycle": cycler(color=["black", OTHER] * 2) + cycler(linestyle=["-", "--", "-.", ":"]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -69,7 +69,7 @@ def figure(picture, *, alt):
         drawing = _inline(picture, alt)
         plt.close(picture)
     elif isinstance(picture, str) and picture.lstrip().startswith("<"):
-        drawing = picture
+        drawing = cells.plain(picture)
     else:
         raise ValueError(f"figure wants a matplotlib figure or a picture of show.svg, got {picture!r}")
     text = escape(alt)

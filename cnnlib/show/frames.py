@@ -6,91 +6,29 @@ import re
 from functools import cached_property
 from html import escape
 from itertools import product
+from pathlib import Path
 from types import FunctionType
 
 import numpy as np
 
+from .cells import Links, words
+from .layout import tallest
 from .svg import check_alt, tabindex
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_UNSEEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
+_BUTTONS = 7  # so many names have room as buttons
+
+
+def _file(name):
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").strip()
+
 
 # Where the script runs, the alternative text is for ears only; elsewhere it shows. It is all that shows in an
 # untrusted notebook, which loses style sheets and the strokes of drawings.
-_VIEW = "application/vnd.jupyter.widget-view+json"
-_UNSEEN = "position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)"
-_CSS = (
-    f".cnn-on>p{{{_UNSEEN}}}"
-    + """
-.cnn-view{display:block!important;overflow-x:auto}
-.cnn-axis{max-width:400px;margin-bottom:8px}
-.cnn-axis div{display:flex;align-items:center;gap:8px}
-.cnn-axis output{font-weight:600;margin-left:4px}
-.cnn-axis input{flex:1;min-width:0;height:36px;accent-color:#1f6fd0}
-.cnn-axis button{min-width:36px;height:36px;padding:0;font:inherit;color:inherit;background:none;
-border:1px solid;border-radius:4px;cursor:pointer}
-@media(prefers-reduced-motion:reduce){.cnn-play{display:none}}
-@media print{.cnn-controls,.cnn-view>*{display:none!important}
-.cnn-view>[data-print]{display:block!important;break-inside:avoid;margin-bottom:1em}
-.cnn-view>[data-print]::after{content:attr(data-print)}}
-"""
-)
-
-# Frames that are neither first nor for print wait as inert scripts; the first look makes one an element.
-_SCRIPT = """
-document.querySelectorAll(".cnn-frames").forEach((root, n) => {
-  if (root.ready) return;
-  root.ready = true;
-  if (document.getElementById(root.id) !== root)
-    for (const e of [root, ...root.querySelectorAll("[id],[for],[aria-labelledby]")])
-      for (const a of ["id", "for", "aria-labelledby"])
-        if (e.hasAttribute(a)) e.setAttribute(a, e.getAttribute(a) + "-" + n);
-  const one = s => root.querySelector(s), all = s => [...root.querySelectorAll(s)];
-  const text = one("p"), play = one(".cnn-play");
-  const frames = [...one(".cnn-view").children], axes = all("input"), out = all("output");
-  const labels = JSON.parse(root.dataset.labels);
-  let timer = 0;
-  const show = () => {
-    const k = axes.reduce((sum, a) => sum * (+a.max + 1) + +a.value, 0);
-    if (frames[k].tagName === "SCRIPT") {
-      const div = document.createElement("div");
-      div.innerHTML = frames[k].textContent;
-      Object.assign(div.dataset, frames[k].dataset);
-      frames[k].replaceWith(div);
-      frames[k] = div;
-    }
-    frames.forEach((f, i) => f.style.display = i === k ? "" : "none");
-    axes.forEach((a, i) => {
-      out[i].value = labels[i][a.value];
-      a.setAttribute("aria-valuetext", labels[i][a.value]);
-    });
-    text.textContent = frames[k].dataset.alt || text.textContent;
-  };
-  const run = on => {
-    clearInterval(timer);
-    timer = on && setInterval(() => root.isConnected && move(axes[0], 1) || run(false), root.dataset.period);
-    text.setAttribute("aria-live", on ? "off" : "polite");
-    play.firstChild.textContent = on ? "\\u23f8\\ufe0e" : "\\u25b6\\ufe0e";
-    play.setAttribute("aria-label", (on ? "Pause " : "Play ") + play.value);
-  };
-  const move = (axis, by) => {
-    const before = axis.value;
-    axis.value = +before + by;
-    show();
-    return axis.value !== before;
-  };
-  axes.forEach(a => a.addEventListener("input", () => { run(false); show(); }));
-  all("[data-by]").forEach(b => b.addEventListener("click", () => {
-    run(false);
-    move(b.parentNode.querySelector("input"), +b.dataset.by);
-  }));
-  play.addEventListener("click", () => {
-    if (!timer && axes[0].value === axes[0].max) move(axes[0], -axes[0].max);
-    run(!timer);
-  });
-  matchMedia("(prefers-reduced-motion: reduce)").addEventListener("change", () => run(false));
-  root.classList.add("cnn-on");
-  one(".cnn-controls").style.display = "";
-  show();
-});
-"""
+_CSS = f".cnn-on>p{{{_UNSEEN}}}\n{_file('frames.css')}"
+_TOUCH = _file("touch.js")
+_SCRIPT = _file("frames.js").replace("TOUCH", _TOUCH)
 
 
 class Frames:
@@ -99,18 +37,35 @@ class Frames:
     draw: function of the value, or of one value an axis, that returns SVG or HTML text. values: a sequence,
     or a dict of one or two named axes, {"row": range(3), "column": range(3)}. name: names the axis of a
     sequence and the whole. alt: the alternative text, or a function of the value(s) that gives each frame its
-    own. start: the index of the first frame shown, a pair of indices where there are two axes. print_values:
+    own. title: what stands above it all, by default made from name. formula, watch: a text, or a function of the
+    value(s): the formula of this step with its numbers, which may be `cells.term`s, and one sentence on what to look
+    at. start: the index of the first frame shown, a pair of indices where there are two axes. print_values:
     the values whose frames are printed besides the first, by default the last one. All frames are drawn here,
-    and a ValueError names what does not fit.
+    and a ValueError names what does not fit. An axis has a slider, or buttons where it has up to seven values that
+    are all texts. A click on a cell of a `svg.grid` leads to the frame that marks it (`show.cells`).
 
     A page shows them without a kernel; a notebook with a kernel calls draw whenever a slider moves, with the
     names that it uses as they are now, whatever later cells make of them.
     """
 
-    def __init__(self, draw, values, *, name, alt, start=0, period_ms=500, print_values=()):
+    def __init__(
+        self,
+        draw,
+        values,
+        *,
+        name,
+        alt,
+        title="",
+        formula="",
+        watch="",
+        start=0,
+        period_ms=500,
+        print_values=(),
+    ):
         if not isinstance(name, str) or not re.search(r"\w", name):
             raise ValueError(f"Frames wants a name, got {name!r}")
-        self.draw, self.name, self.period_ms = _as_now(draw), name, period_ms
+        self.draw, self.formula, self.watch = map(_as_now, (draw, formula, watch))
+        self.name, self.period_ms, self.title = name, period_ms, title or _title(name)
         try:
             axes = values if isinstance(values, dict) else {name: values}
             self.axes = {str(axis): list(points) for axis, points in axes.items()}
@@ -143,6 +98,11 @@ class Frames:
                 or re.search("(?i)</?script|<!--", picture)
             ):
                 self._refuse(f"SVG or HTML text without scripts from draw at {at}", picture)
+        self.texts = {at: self.said(*at) for at in points}
+        for at, texts in self.texts.items():
+            if not all(isinstance(text, str) for text in (self.title, *texts)):
+                self._refuse(f"texts as title, formula and watch at {at}", (self.title, *texts))
+        self.links = Links(self.frames, sizes)
 
     def frame(self, *value):
         """The picture at one value of each axis, as it was drawn. ValueError for a value that is not on the
@@ -151,35 +111,63 @@ class Frames:
             self._refuse(f"a value of its axes {self.axes}", value)
         return self.frames[value]
 
+    def said(self, *value):
+        """The formula and what to watch at one value of each axis, as they are now."""
+        return tuple(text(*value) if callable(text) else text for text in (self.formula, self.watch))
+
+    def whole(self, picture, texts):
+        """A picture with its formula and what to watch, as HTML. The picture is told by its alternative text."""
+        formula, watch = texts
+        art, formula = self.links.dressed(picture, words(formula))
+        parts = [f'<div class="cnn-pic" aria-hidden="true">{art}</div>']
+        parts += [f'<div class="cnn-formula">{formula}</div>'] if formula else []
+        parts += [f'<div class="cnn-watch"><b>Watch:</b> {escape(watch, quote=False)}</div>'] if watch else []
+        return "".join(parts)
+
     @cached_property
     def widget(self):
-        """The same for a kernel, an ipywidgets box: `.children` are one row a slider and the picture, redrawn
-        by draw."""
+        """The same for a kernel, an ipywidgets box: `.children` are the title, one row a slider or a group of
+        buttons, the text, the picture, redrawn by draw, and the place that was clicked on, which does not show."""
         import ipywidgets as widgets
 
-        sliders = [
-            widgets.SelectionSlider(
-                options=[(_label(p), p) for p in points],
-                index=at,
-                description=axis,
-                style={"description_width": "initial"},
-            )
-            for (axis, points), at in zip(self.axes.items(), self.start, strict=True)
-        ]
-        last = len(sliders[0].options) - 1
-        play = widgets.Play(min=0, max=last, value=self.start[0], interval=self.period_ms, show_repeat=False)
-        widgets.jslink((play, "value"), (sliders[0], "index"))
-        text, picture = widgets.HTML(), widgets.HTML()
+        def control(axis, points, at):
+            kind = widgets.ToggleButtons if _named(points) else widgets.SelectionSlider
+            look = {"description": axis, "style": {"description_width": "initial"}}
+            return kind(options=[(_label(p), p) for p in points], index=at, **look)
+
+        axes = zip(self.axes.items(), self.start, strict=True)
+        controls = [control(*pair, at) for pair, at in axes]
+        sizes = [len(points) for points in self.axes.values()]
+        play = widgets.Play(
+            min=0, max=sizes[0] - 1, value=self.start[0], interval=self.period_ms, show_repeat=False
+        )
+        widgets.jslink((play, "value"), (controls[0], "index"))
+        title = widgets.HTML(f"<style>{_CSS}</style><b>{escape(self.title)}</b>")
+        text, picture, clicked = widgets.HTML(), widgets.HTML(), widgets.Text()
+        clicked.layout.display = "none"
+        handler = escape(f"({_TOUCH})(event,this)")
+        reacts = "".join(f' on{event}="{handler}"' for event in ("pointermove", "pointerleave", "click"))
+        data = f'data-go="{self.links.json()}" data-sizes="{json.dumps(sizes)}"'
 
         def show(_=None):
-            at = tuple(s.value for s in sliders)
+            at = tuple(c.value for c in controls)
             text.value = f'<p style="{_UNSEEN}">{escape(self.alts[at])}</p>'
-            picture.value = self.draw(*at)
+            place = " ".join(str(c.index) for c in controls)
+            inner = self.whole(self.draw(*at), self.said(*at))
+            picture.value = f'<div class="cnn-view" data-at="{place}" {data}{reacts}><div>{inner}</div></div>'
 
-        for slider in sliders:
-            slider.observe(show, "value")
+        def go(_):
+            if clicked.value:  # places on the axes, as touch.js writes them
+                for one, index in zip(controls, clicked.value.split(" "), strict=True):
+                    one.index = int(index)
+                clicked.value = ""
+
+        for one in controls:
+            one.observe(show, "value")
+        clicked.observe(go, "value")
         show()
-        return widgets.VBox([widgets.HBox([sliders[0], play]), *sliders[1:], text, picture])
+        box = widgets.VBox([title, widgets.HBox([controls[0], play]), *controls[1:], text, picture, clicked])
+        return box.add_class("cnn-kernel")
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """HTML with every frame, and the widget where a kernel and ipywidgets are at hand."""
@@ -197,10 +185,11 @@ class Frames:
         return bundle
 
     def html(self):
-        """One block of HTML: the alternative text, the controls, every frame once, a style sheet and a
+        """One block of HTML: the alternative text, the title, the controls, every frame once, a style sheet and a
         script."""
         first = tuple(points[s] for points, s in zip(self.axes.values(), self.start, strict=True))
-        frames = "\n".join(self._element(at, picture, first) for at, picture in self.frames.items())
+        pictures = {at: self.whole(picture, self.texts[at]) for at, picture in self.frames.items()}
+        frames = "\n".join(self._element(at, picture, first) for at, picture in pictures.items())
         labels = json.dumps(
             [[_label(p) for p in points] for points in self.axes.values()], ensure_ascii=False
         )
@@ -208,11 +197,13 @@ class Frames:
         key = re.sub(r"\W+", "-", f"{self.name} {digest}")
         controls = "\n".join(self._axis(k, f"{key}-{k}", *pair) for k, pair in enumerate(self.axes.items()))
         data = f'data-period="{self.period_ms}" data-labels="{escape(labels)}"'
-        look = f'style="display:none"{tabindex(frames)}'
-        view = f'class="cnn-view" role="img" aria-labelledby="{key}-alt" {look}'
+        data += f' data-tall="{json.dumps(tallest([*pictures.values()]), separators=(",", ":"))}"'
+        data += f' data-go="{self.links.json()}"' if self.links.go else ""
+        view = f'class="cnn-view" role="group" aria-label="picture" style="display:none"{tabindex(frames)}'
         return (
-            f'<div class="cnn-frames" id="{key}" {data}>\n'
-            f'<p id="{key}-alt" aria-live="polite">{escape(self.alts[first])}</p>\n'
+            f'<div class="cnn-frames" id="{key}" role="group" aria-labelledby="{key}-title" {data}>\n'
+            f'<p aria-live="polite">{escape(self.alts[first])}</p>\n'
+            f'<div class="cnn-title" id="{key}-title" style="display:none">{escape(self.title)}</div>\n'
             f'<div class="cnn-controls" style="display:none">\n{controls}\n</div>\n'
             f"<div {view}>\n{frames}\n</div>\n"
             f"<style>{_CSS}</style>\n<script>{_SCRIPT}</script>\n</div>"
@@ -233,13 +224,22 @@ class Frames:
         name, at = escape(axis), self.start[k]
         # U+FE0E asks for the sign as a letter, not as an emoji.
         play = _button(f"Play {name}", "▶\ufe0e", f'class="cnn-play" value="{name}"') if k == 0 else ""
-        value = f'<output for="{key}" aria-live="off">{escape(_label(points[at]))}</output>'
         # Without the data- attribute JupyterLab keeps the arrow keys for itself.
-        reach = f'min="0" max="{len(points) - 1}" value="{at}" data-lm-suppress-shortcuts="true"'
-        slider = f'<input type="range" id="{key}" {reach}>'
+        keys = 'autocomplete="off" data-lm-suppress-shortcuts="true"'
+        count = f'<span class="cnn-count">{at + 1} of {len(points)}</span>'
+        if _named(points):
+            choices = "".join(
+                f'<label><input type="radio" name="{key}" value="{i}" {keys}{" checked" * (i == at)}>'
+                f"<span>{escape(_label(p))}</span></label>"
+                for i, p in enumerate(points)
+            )
+            head = f'<span id="{key}">{name}</span>{f" {count}" if k == 0 else ""}'
+            return f'<div class="cnn-axis" role="radiogroup" aria-labelledby="{key}">{head}<div>{play}{choices}</div></div>'
+        value = f'<output for="{key}" aria-live="off">{escape(_label(points[at]))}</output>'
+        slider = f'<input type="range" id="{key}" min="0" max="{len(points) - 1}" value="{at}" {keys}>'
         back, on = _button(f"{name}: back", "−", 'data-by="-1"'), _button(f"{name}: on", "+", 'data-by="1"')
-        label = f'<label for="{key}">{name}</label> {value}'
-        return f'<div class="cnn-axis">{label}<div>{play}{back}{slider}{on}</div></div>'
+        head = f'<label for="{key}">{name}</label> {value} {count}'
+        return f'<div class="cnn-axis">{head}<div>{play}{back}{slider}{on}</div></div>'
 
 
 def _as_now(draw):
@@ -264,6 +264,16 @@ def _button(label, sign, rest):
     return (
         f'<button type="button" aria-label="{label}" {rest}><span aria-hidden="true">{sign}</span></button>'
     )
+
+
+def _title(name):
+    """The name with a capital letter, unless its first word is a symbol."""
+    return name[0].upper() + name[1:] if re.match("[a-z]{2}", name) else name
+
+
+def _named(points):
+    """Whether they are names, not quantities, and few enough to be buttons."""
+    return len(points) <= _BUTTONS and all(isinstance(p, str) for p in points)
 
 
 def _label(value):

@@ -1,14 +1,28 @@
 """Curves, level lines and bars as strings of a few kilobytes, for frames that move; what stands still is
 drawn better by matplotlib. As in `show.svg`, each function returns text and displays nothing."""
 
+import re
 from html import escape
 
 import numpy as np
 from contourpy import contour_generator
 
-from .svg import ACCENT, BACKWARD, FORWARD, NEGATIVE, _stroke, _svg, _text, number
+from .labels import HALO, box, disc, strokes
+from .labels import place as fit
+from .svg import ACCENT, BACKWARD, NEGATIVE, _stroke, _svg, _text, number
 
-_RIGHT, _BOTTOM = 12, 26  # margins of a graph, in pixels
+_RIGHT, _BOTTOM = 12, 30  # margins of a graph, in pixels
+# Where a label may stand around its point, in this order: by half its width, and by pixels across and down.
+_AROUND = [
+    (0, 0, 0),
+    (1, 9, 4),
+    (-1, -9, 4),
+    (1, 12, 16),
+    (-1, -12, 16),
+    (0, 0, 34),
+    (1, 9, 30),
+    (-1, -9, 30),
+]
 
 
 def axes(items, *, x, y, xlabel="", ylabel="", caption="", width=330, height=230, xticks=None, yticks=None):
@@ -35,33 +49,52 @@ def axes(items, *, x, y, xlabel="", ylabel="", caption="", width=330, height=230
     if ylabel:
         parts.append(f'<text x="2" y="{top - 14}" text-anchor="start">{escape(ylabel)}</text>')
     parts.append(f'<path d="M{left} {top}v{tall}h{inner}" fill="none" stroke="currentColor"/>')
-    zero = [f"M{left} {place([x[0]], [0])[0, 1]:.1f}h{inner}"] * (y[0] < 0 < y[1])
-    zero += [f"M{place([0], [y[0]])[0, 0]:.1f} {top}v{tall}"] * (x[0] < 0 < x[1])
-    if zero:
-        parts.append(f'<path d="{"".join(zero)}" stroke="currentColor" stroke-opacity=".25"/>')
-    parts += [_text(place([v], [y[0]])[0, 0], top + tall + 14, _tick(v)) for v in xticks]
-    for v in yticks:
-        at = place([x[0]], [v])[0, 1] + 6
-        parts.append(f'<text x="{left - 6}" y="{at:.4g}" text-anchor="end">{_tick(v)}</text>')
+    row, column = place([x[0]], [0])[0, 1], place([0], [y[0]])[0, 0]
+    grey = [f"M{left} {row:.1f}L{left + inner} {row:.1f}"] * (y[0] < 0 < y[1])
+    grey += [f"M{column:.1f} {top}L{column:.1f} {top + tall}"] * (x[0] < 0 < x[1])
+    if grey:
+        parts.append(f'<path d="{"".join(grey)}" stroke="currentColor" stroke-opacity=".25"/>')
+    across = [(place([v], [y[0]])[0, 0], _tick(v)) for v in xticks]
+    across = [(min(at, width - 5 * len(text) - 1), text) for at, text in across]
+    for at, text in _spaced(across, lambda text: 10 * len(text) + 4):
+        parts.append(_text(round(at, 1), top + tall + 18, text))
+    for at, text in _spaced([(place([x[0]], [v])[0, 1], _tick(v)) for v in yticks], lambda _: 16):
+        parts.append(f'<text x="{left - 6}" y="{at + 6:.4g}" text-anchor="end">{text}</text>')
     parts += [_text(left + inner / 2, height - 14, xlabel)] if xlabel else []
     # A nested svg cuts off what leaves it, without ids that must be unique on a page.
     view = f'x="{left}" y="{top}" width="{inner}" height="{tall}" viewBox="{left} {top} {inner} {tall}"'
     drawn = [item(place) for item in items]
     parts.append(f"<svg {view}>{''.join(art for art, _ in drawn)}</svg>")
+    lines = strokes("".join(art for art, _ in drawn) + "".join(f'<path d="{d}"/>' for d in grey))
+    discs = [
+        disc((float(cx), float(cy)), float(r))
+        for art, _ in drawn
+        for cx, cy, r in re.findall(r'<circle cx="([^"]+)" cy="([^"]+)" r="([^"]+)"', art)
+    ]
+    labelled = []
     for _, labels in drawn:
-        for (px, py), text, colour in labels:
-            px = np.clip(px, left + 4.5 * len(text), width - 4.5 * len(text))
-            parts.append(_text(round(px, 1), round(np.clip(py, top + 8, top + tall - 10), 1), text, colour))
+        for point, text, colour in labels:
+            half = 5 * len(text)
+            spots = [np.array(point) + (side * half + dx, dy) for side, dx, dy in _AROUND]
+            spots = [
+                (np.clip(px, left + half, width - half), np.clip(py, top + 8, top + tall - 10))
+                for px, py in spots
+            ]
+            shapes = [box(spot, text) for spot in spots]
+            best, crossed = fit(shapes, discs + 9 * labelled, lines)  # rather on a dot than on another label
+            labelled.append(shapes[best])
+            parts.append(_text(*(round(v, 1) for v in spots[best]), text, colour, HALO if crossed else ""))
     return _svg(width, height, parts)
 
 
-def line(xs, ys, colour="currentColor", *, label="", at=-1):
-    """A curve through points; BACKWARD is dashed. label: written above point number `at`."""
+def line(xs, ys, colour="currentColor", *, label="", at=-1, dashed=False):
+    """A curve through points; BACKWARD is dashed, and others where asked for. label: written above point number `at`."""
     xs, ys = _points(xs, ys)
 
     def draw(place):
         points = place(xs, ys)
         look = _stroke(colour) if colour != "currentColor" else 'stroke="currentColor" stroke-width="1.5"'
+        look += ' stroke-dasharray="7 3"' * (dashed and colour != BACKWARD)
         hue = "" if colour == "currentColor" else colour
         labels = [(points[at] - (0, 14), label, hue)] if label else []
         return f'<path d="{_path(points)}" fill="none" {look}/>', labels
@@ -100,7 +133,7 @@ def contours(f, levels, *, x, y, n=41):
     return draw
 
 
-def bars(values, names, *, low=0, high=1, digits=3, colour=FORWARD, caption="", length=170):
+def bars(values, names, *, low=0, high=1, digits=3, colour="currentColor", caption="", length=170):
     """Horizontal bars from zero, each with its name before it and its number behind it.
 
     low, high: the ends of the scale, `length` pixels long in all. With low < 0 bars are signed: positive ones
@@ -146,6 +179,15 @@ def _ticks(ends, ticks):
     if ticks is not None:
         return list(ticks)
     return [ends[0], *([0] if ends[0] < 0 < ends[1] else []), ends[1]]
+
+
+def _spaced(labels, size):
+    """Those of (place, text) that do not touch, the first and the last before the others."""
+    kept = []
+    for at, text in sorted(labels, key=lambda label: label not in (labels[0], labels[-1])):
+        if all(abs(at - other) >= (size(text) + size(word)) / 2 for other, word in kept):
+            kept.append((at, text))
+    return [label for label in labels if label in kept]
 
 
 def _tick(value):

@@ -10,17 +10,36 @@ import re
 import struct
 from base64 import b64encode
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 from zlib import adler32, crc32
 
 import numpy as np
 
-# Each at least 3.5 : 1 against white and against a dark page (#121212).
-FORWARD = "#1f6fd0"
-BACKWARD = "#d9641a"
-ACCENT = "#0f8a72"  # a third thing; positive numbers in a signed array
-NEGATIVE = "#9355c6"  # negative numbers in a signed array
-COLOURS = (FORWARD, BACKWARD, ACCENT, NEGATIVE)
+from .cells import place_of_cells
+from .ink import ACCENT, BACKWARD, COLOURS, FORWARD, NEGATIVE, OTHER, _stroke, _svg, _text, number
+from .units import network
+
+__all__ = [
+    "ACCENT",
+    "BACKWARD",
+    "COLOURS",
+    "FORWARD",
+    "NEGATIVE",
+    "OTHER",
+    "check_alt",
+    "grid",
+    "image",
+    "images",
+    "mark",
+    "matrix",
+    "network",
+    "number",
+    "row",
+    "stack",
+    "table",
+    "tabindex",
+    "wire",
+]
 
 _ROW = 36  # height of a grid's row
 
@@ -37,19 +56,30 @@ def check_alt(alt):
     return text
 
 
-def number(value, digits=2):
-    """The value with fixed decimals, a true minus sign and no negative zero: `number(-0.004)` is 0.00."""
-    text = f"{value:.{digits}f}"
-    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
-
-
-def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, hide=None, rows=(), cols=()):
+def grid(
+    array,
+    caption="",
+    *,
+    digits=None,
+    marks=(),
+    signed=False,
+    scale=None,
+    hide=None,
+    rows=(),
+    cols=(),
+    name="",
+    keys=None,
+):
     """A matrix (rows, columns), or a vector as one row, with its numbers.
 
     digits: decimals, by default none for integers and 2 otherwise. marks: a list of `mark(...)`. signed:
     cells are filled by sign and size, |value| = scale (by default the largest) being the fullest. hide:
     booleans of the array's shape; True leaves a cell empty, for what is not computed yet. rows, cols: names
     beside and above. ValueError for other dimensions, names that do not fit, and marks outside.
+
+    In Frames a click on a cell leads to the frame that marks it, and cells that hold the same number light up
+    together (`show.cells`): those with the same key, an array of texts, by default `cells.keys(name, shape)`
+    where the grid has a name, and otherwise those with the same fraction; whole numbers are alike by chance.
     """
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
@@ -87,12 +117,11 @@ def grid(array, caption="", *, digits=None, marks=(), signed=False, scale=None, 
     for i, j, h, w, colour in marks:
         if min(i, j) < 0 or min(h, w) < 1 or i + h > height or j + w > width:
             raise ValueError(f"mark({i}, {j}, {h}, {w}) lies outside a grid of shape {array.shape}")
-        parts.append(
-            f'<rect {cells(i, j, h, w)} rx="3" fill="{colour}" fill-opacity=".15" {_stroke(colour)}/>'
-        )
+        parts.append(f'<rect {cells(i, j, h, w)} rx="3" fill="none" {_stroke(colour)}/>')
     for i, j in np.argwhere(~hide):
         parts.append(_text(left + cell * (j + 0.5), top + _ROW * (i + 0.5), texts[i, j]))
-    return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts)
+    noted = place_of_cells(array, (left, top, cell), hide, [m[:4] for m in marks], name, keys)
+    return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts, noted)
 
 
 def mark(row, col, height=1, width=1, colour=FORWARD):
@@ -111,50 +140,6 @@ def wire(forward=None, backward=None, label="", *, digits=2, length=110):
         [_text(length / 2, 62, f"← {number(backward, digits)}", BACKWARD)] if backward is not None else []
     )
     return _svg(length, 76, parts)
-
-
-def network(
-    columns, *, forward=(), backward=(), weights=(), gradients=(), labels=(), marks=None, digits=2, gap=140
-):
-    """Columns of units joined by wires: numbers that run forward stand above, numbers that run backward
-    below.
-
-    columns: the units' names, column by column. forward, backward: for each column one number a unit, or
-    None. weights, gradients: for each gap between columns a matrix (units right, units left), or None:
-    W_ij joins unit j to unit i, and stands on that wire. labels: likewise, text that stands in place of
-    the weights. Where weights hold NaN there is no wire, and elsewhere NaN is no number yet; without
-    weights all units are joined. marks: {(column, unit): colour, (gap, i, j): colour} draws these
-    thicker, backward ones dashed. ValueError where numbers do not fit the columns.
-    """
-    sizes, marks = [len(names) for names in columns], marks or {}
-    units, wires = [(n,) for n in sizes], [(n, m) for m, n in pairwise(sizes)]
-    forward, backward = _fit(forward, units, "forward"), _fit(backward, units, "backward")
-    weights, gradients = _fit(weights, wires, "weights"), _fit(gradients, wires, "gradients")
-    labels = _fit(labels, wires, "labels")
-    step = 96 if all(g is None for g in gradients) else 140
-    middle = step * max(sizes) / 2
-    places = [
-        [(34 + gap * c, middle + step * (u - (n - 1) / 2)) for u in range(n)] for c, n in enumerate(sizes)
-    ]
-    parts = []
-    for g, shape in enumerate(wires):
-        for i, j in np.ndindex(shape):
-            weight, gradient, label = (
-                None if a[g] is None else np.asarray(a[g])[i, j] for a in (weights, gradients, labels)
-            )
-            if weight is None or not np.isnan(weight):
-                texts = [None if v is None or np.isnan(v) else number(v, digits) for v in (weight, gradient)]
-                texts[0] = label or texts[0]
-                parts.append(_wire(places[g][j], places[g + 1][i], texts, marks.get((g, i, j))))
-    for c, names in enumerate(columns):
-        for u, name in enumerate(names):
-            (x, y), colour = places[c][u], marks.get((c, u))
-            line = _stroke(colour) if colour else 'stroke="currentColor" stroke-width="1.5"'
-            parts.append(f'<circle cx="{x}" cy="{y:g}" r="20" fill="none" {line}/>{_text(x, y, name)}')
-            for values, dy, hue in ((forward[c], -31, FORWARD), (backward[c], 31, BACKWARD)):
-                if values is not None and not np.isnan(values[u]):
-                    parts.append(_text(x, y + dy, number(values[u], digits), hue))
-    return _svg(68 + gap * (len(sizes) - 1), 2 * middle, parts)
 
 
 def image(array, caption="", *, scale=3, signed=False, top=None):
@@ -186,12 +171,19 @@ def images(x, captions=(), *, scale=2, signed=False, top=None):
 def row(*items):
     """Pictures side by side, with signs such as "=" or "→" between them; what a phone has no room for goes
     below."""
-    return _flex("row wrap", "center", items)
+    return _flex("row wrap", "center", items, "cnn-row")
 
 
 def stack(*items):
-    """Pictures and lines of text below each other."""
-    return _flex("column", "flex-start", items)
+    """Pictures and lines of text below each other. In Frames, where the page is wide, they stand side by side."""
+    parts = []
+    for pictures, those in groupby(items, _is_picture):
+        lines = _spans(those)
+        parts.append(
+            lines if pictures else f'<div class="cnn-lines" style="display:grid;gap:4px">{lines}</div>'
+        )
+    many = sum(map(_is_picture, items)) > 1
+    return _flex("column", "flex-start", ["".join(parts)], "cnn-stack cnn-many" if many else "cnn-stack")
 
 
 def table(rows, header, caption, *, digits=2):
@@ -243,43 +235,8 @@ def tabindex(picture):
     return ' tabindex="0"' if any(float(w) > 350 for w in re.findall('<svg width="([^"]+)', picture)) else ""
 
 
-def _svg(width, height, parts):
-    size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    return f'<svg {size} fill="currentColor" font-size="16" text-anchor="middle">{"".join(parts)}</svg>'
-
-
-def _text(x, y, text, colour=""):
-    hue = f' fill="{colour}" font-weight="700"' if colour else ""
-    return f'<text x="{x:g}" y="{y + 6:g}"{hue}>{escape(str(text), quote=False)}</text>'
-
-
-def _stroke(colour):
-    return f'stroke="{colour}" stroke-width="3"' + ' stroke-dasharray="7 3"' * (colour == BACKWARD)
-
-
 def _decimals(array, digits):
     return (0 if array.dtype.kind in "biu" else 2) if digits is None else digits
-
-
-def _fit(arrays, shapes, what):
-    arrays = list(arrays) if len(arrays) else [None] * len(shapes)
-    got = [None if a is None else np.shape(a) for a in arrays]
-    if len(got) != len(shapes) or any(g not in (None, s) for g, s in zip(got, shapes, strict=True)):
-        raise ValueError(f"network wants {what} of shapes {shapes}, got {got}")
-    return arrays
-
-
-def _wire(start, end, texts, colour):
-    """Each text stands where it starts from, clear of the unit: there the wires of different units are far
-    apart."""
-    (x0, y0), (x1, y1) = start, end
-    length, slope = np.hypot(x1 - x0, y1 - y0), np.degrees(np.arctan2(y1 - y0, x1 - x0))
-    clear = max(58, 40 * length / (x1 - x0)) if y1 < y0 else 50
-    line = _stroke(colour) if colour else 'stroke="currentColor" stroke-opacity=".5"'
-    parts = [f'<path d="M20 0H{length - 20:.1f}" {line}/>']
-    for text, hue, x, y in zip(texts, (FORWARD, BACKWARD), (clear, length - clear), (-10, 11), strict=True):
-        parts += [] if text is None else [_text(round(x, 1), y, text, hue)]
-    return f'<g transform="translate({x0:g} {y0:g}) rotate({slope:.1f})">{"".join(parts)}</g>'
 
 
 def _ink(array, signed, top):
@@ -323,10 +280,15 @@ def _png(array):
     return f'<image {place} href="data:image/png;base64,{b64encode(png).decode()}"/>'
 
 
-def _flex(flow, align, items):
-    cells = (
-        item if re.match("<(svg|div)", str(item)) else f"<span>{escape(str(item))}</span>" for item in items
-    )
-    return (
-        f'<div style="display:flex;flex-flow:{flow};align-items:{align};gap:4px 12px">{"".join(cells)}</div>'
-    )
+def _is_picture(item):
+    return bool(re.match("<(svg|div)", str(item)))
+
+
+def _spans(items):
+    return "".join(item if _is_picture(item) else f"<span>{escape(str(item))}</span>" for item in items)
+
+
+def _flex(flow, align, items, name=""):
+    look = f"display:flex;flex-flow:{flow};align-items:{align};gap:4px 12px"
+    named = f' class="{name}"' if name else ""
+    return f'<div{named} style="{look}">{_spans(items)}</div>'

@@ -28,7 +28,7 @@ _made = [o for o in _gc.get_objects() if (type(o).__module__, type(o).__name__) 
 print(len(_made), "Frames")
 for _one in _made:
     for _at, _picture in _one.frames.items():
-        if _one.draw(*_at) != _picture:
+        if (_one.draw(*_at), _one.said(*_at)) != (_picture, _one.texts[_at]):
             print(_one.name, "at", _at, "is drawn otherwise after the last cell")
 """
 
