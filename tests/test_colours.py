@@ -67,7 +67,16 @@ def source_problems(name, source):
 def output_problems(name, html):
     """The elements of an output that have one of the four colours and may not."""
     found = []
-    for e in BeautifulSoup(html, "html.parser").find_all(True):
+    page = BeautifulSoup(html, "html.parser")
+    steps = page.select(
+        ".cnn-pipeline [class^=cnn-step-]"
+    )  # outputs, which are blue, then deltas, which are orange
+    for step in steps:
+        late = 2 * int(step["class"][0].removeprefix("cnn-step-")) >= len(steps)
+        hue, other = (svg.BACKWARD, svg.FORWARD) if late else (svg.FORWARD, svg.BACKWARD)
+        found += [str(step)[:200]] * (f"color:{hue}" not in step["style"] or other in str(step))
+    steps = {id(e) for step in steps for e in [step, *step.find_all("g")]}
+    for e in (e for e in page.find_all(True) if id(e) not in steps):
         style = e.get("style") or ""
         for hue in (svg.FORWARD, svg.BACKWARD):
             if hue in style and name not in CURVES:

@@ -75,6 +75,7 @@ CELLS = [
 NAMES = [f"Cell {i}" for i in range(len(CELLS))]
 MOVED = """
 Frames = type("Frames", (), {"name": "steps", "frames": {(1,): "<b>2</b>"}, "draw": lambda self, i: "<b>3</b>"})
+Frames.texts, Frames.said = {(1,): ""}, lambda self, i: ""
 Frames.__module__ = "cnnlib.show.frames"
 kept = Frames()"""
 # Notebooks of the first cell alone, all of whose outputs are right; their structure fails, and once the frames.

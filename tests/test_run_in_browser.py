@@ -30,7 +30,7 @@ NAMED = re.compile(r"\[[^][]*\]\(([\w/.-]+\.ipynb)\)")  # a link to a chapter, b
 
 def links(site, page):
     """{last word of the class: link} of the links on the first page, or in the corner of another."""
-    first = ".front-buttons .run-chapter-start, .front-downloads a"
+    first = "article h1 + .run-chapter a, .front-buttons .run-chapter-start, .front-downloads a"
     where = first if page == LISTED[0] else ".bd-header-article details.run-chapter a"
     tags = built_pages.parsed(site / f"{page}.html").select(where)
     return {tag["class"][-1].removeprefix("run-chapter-"): tag for tag in tags}

@@ -30,7 +30,9 @@ addEventListener("load", () => {
     .filter(box => /auto|scroll/.test(getComputedStyle(box).overflow));
   const judge = box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?
     box.tabIndex = 0 : box.removeAttribute("tabindex");
-  const sizes = new ResizeObserver(changes => changes.forEach(({ target }) => judge(target)));
-  boxes.forEach(box => sizes.observe(box));
+  // A table may grow, for its style, in a box that does not.
+  const sizes = new ResizeObserver(changes =>
+    changes.forEach(({ target }) => judge(boxes.includes(target) ? target : target.parentNode)));
+  boxes.forEach(box => [box, ...box.children].forEach(part => sizes.observe(part)));
   matchMedia("print").addEventListener("change", () => boxes.forEach(judge));
 });

@@ -24,7 +24,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from cnnlib.show.svg import check_alt
 
 MAX_BYTES = 1_500_000
-MAX_SITE_BYTES = 15_000_000
+MAX_SITE_BYTES = 20_000_000
 LITE = "lite"  # JupyterLite's folder, a program with pages of its own
 MARKDOWN = MarkdownIt().enable("table").use(dollarmath_plugin).use(amsmath_plugin).use(colon_fence_plugin)
 MATH = {"amsmath", "math_block", "math_block_label", "math_inline", "math_inline_double"}
