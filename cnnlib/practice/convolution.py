@@ -1,0 +1,453 @@
+"""Backward through a convolution, in one axis or two, and through a dense layer, which is a convolution with
+kernels of 1 x 1 on images of 1 x 1: the right steps, and the mistakes that people make in them."""
+
+from itertools import product
+
+import numpy as np
+
+from .mistakes import mistake, same
+
+CONV, ALL = "conv2d conv1d", "conv2d conv1d dense"
+KERNEL = "conv_backprop#why-the-kernel-turns"
+STRIDE = "conv_backprop#stride-padding-kernels-that-are-not-square"
+CHANNELS = "conv_backprop#channels-and-filters"
+WEIGHTS = "conv_backprop#the-gradient-of-a-kernel"
+BIAS = "conv_backprop#the-bias-and-q-s-five-steps"
+DENSE = "delta_recursion#wrong-answers"
+GATHERED, SCATTERED = {"between", "border"}, {"scatter", "place", "crop"}
+
+
+# ---- the steps ----------------------------------------------------------------------------------------
+
+
+def dx(c, step):
+    """Every output sends delta times the kernel back to its window; or, the same, every input gathers."""
+    if step.replaced & GATHERED:
+        return None if step.replaced & SCATTERED else gather(c, step)
+    W, delta = step.kernel(c.W, c), step.delta(c.delta, c)
+    return step.crop(step.scatter(W, delta, c, step), c)
+
+
+def gather(c, step):
+    """The full correlation of the spread deltas with the rotated kernels."""
+    (turned, delta), (KH, KW) = (step.kernel(c.W, c)[:, :, ::-1, ::-1], step.delta(c.delta, c)), c.kernel
+    spread = step.border(step.between(delta, c), c)
+    OH, OW = spread.shape[1] - KH + 1, spread.shape[2] - KW + 1
+    return sum(
+        np.tensordot(turned[:, :, u, v], spread[:, u : u + OH, v : v + OW], (0, 0))
+        for u, v in product(range(KH), range(KW))
+    )
+
+
+def dW(c, step):
+    """Each weight meets, at each place of its window, a delta and an input."""
+    x, delta = step.padded(c.x, c), step.delta(c.delta, c)
+    return step.weights(x, delta, c, step)
+
+
+def weights(x, delta, c, step):
+    taps = [np.tensordot(delta, x[step.read(u, v, c)], ((1, 2, 3),) * 2) for u, v in c.taps]
+    return np.stack(taps, -1).reshape(*taps[0].shape, *c.kernel)
+
+
+def db(c, step):
+    """A bias meets every delta of its channel."""
+    return step.bias(step.delta(c.delta, c), c)
+
+
+def scatter(W, delta, c, step):
+    full = np.zeros(c.padded)
+    for u, v in c.taps:
+        full[step.place(u, v, c)] += np.tensordot(W[:, :, u, v], delta, (0, 0))
+    return full
+
+
+def window(u, v, c):
+    """Where the outputs find the place (u, v) of their windows."""
+    (OH, OW), (sh, sw) = c.delta.shape[1:3], c.stride
+    return slice(None), slice(u, u + sh * OH, sh), slice(v, v + sw * OW, sw)
+
+
+def crop(full, c):
+    (ph, pw), (_, H, W, _) = c.padding, c.x.shape
+    return full[:, ph : ph + H, pw : pw + W]
+
+
+def between(delta, c):
+    (sh, sw), (O, OH, OW, N) = c.stride, delta.shape
+    spread = np.zeros((O, sh * (OH - 1) + 1, sw * (OW - 1) + 1, N))
+    spread[:, ::sh, ::sw] = delta
+    return spread
+
+
+def border(spread, c):
+    return frame(spread, *((k - 1 - p, k - 1 - p + left) for k, p, left in zip(c.kernel, c.padding, c.left)))
+
+
+def frame(a, *sides):
+    """Zeros around H and W, or less of them where a width is negative."""
+    a = np.pad(a, ((0, 0), *((max(n, 0), max(m, 0)) for n, m in sides), (0, 0)))
+    (top, bottom), (left, right) = sides
+    rows, cols = slice(max(-top, 0), min(bottom, 0) or None), slice(max(-left, 0), min(right, 0) or None)
+    return a[:, rows, cols]
+
+
+def padded(x, c):
+    return frame(x, *((p, p) for p in c.padding))
+
+
+def bias(delta, c):
+    return delta.sum(axis=(1, 2, 3))
+
+
+STEPS = dict(delta=same, kernel=same, after=same, scatter=scatter, place=window, crop=crop, between=between)
+STEPS |= dict(border=border, padded=padded, weights=weights, read=window, bias=bias)
+RIGHT = dict.fromkeys(ALL.split(), STEPS)
+GRADIENTS = dict.fromkeys(ALL.split(), {"dx": dx, "dW": dW, "db": db})
+
+
+# ---- the kernel ---------------------------------------------------------------------------------------
+
+
+@mistake("kernel not rotated", CONV, "dx", "kernel", KERNEL)
+def not_rotated(W, c):
+    """The kernel lies the wrong way round: gathered, it must be rotated by 180 degrees; scattered, it must not."""
+    return W[:, :, ::-1, ::-1]
+
+
+@mistake("kernel flipped along one axis only", "conv2d", "dx", "kernel", KERNEL)
+def flipped_once(W, c):
+    """A rotation by 180 degrees flips rows and columns; here one of the two is flipped."""
+    return W[:, :, :, ::-1]
+
+
+@mistake("kernel flipped along one axis only", "conv2d", "dx", "kernel", KERNEL)
+def flipped_once_too(W, c):
+    return W[:, :, ::-1]
+
+
+@mistake("kernel rotated by 90 degrees", "conv2d", "dx", "kernel", KERNEL)
+def quarter_turn(W, c):
+    """np.rot90 turns once unless it is told k=2."""
+    return np.rot90(W, -1, axes=(2, 3))
+
+
+@mistake("kernel rotated by 90 degrees", "conv2d", "dx", "kernel", KERNEL)
+def quarter_turn_back(W, c):
+    return np.rot90(W, 1, axes=(2, 3))
+
+
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+def turned_other_axes(W, c):
+    """np.rot90(W, 2) turns the first two axes, which are not the kernel's rows and columns."""
+    turned = c.from_user("W", np.flip(c.user("W"), (0, 1)))
+    return turned[:, :, ::-1, ::-1]
+
+
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+def turned_all_axes(W, c):
+    return W[::-1, ::-1]
+
+
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+def turned_last_axes(W, c):
+    turned = c.from_user("W", np.flip(c.user("W"), (-2, -1)))
+    return turned[:, :, ::-1, ::-1]
+
+
+@mistake("kernel's rows and columns exchanged", "conv2d", "dx", "kernel", KERNEL)
+def kernel_transposed(W, c):
+    """Each kernel is transposed, as .T does with all axes at once."""
+    return W.swapaxes(2, 3)
+
+
+@mistake("in and out channels not swapped", CONV, "dx", "kernel", CHANNELS)
+def not_swapped(W, c):
+    """Backward the kernels lead from the outputs to the inputs, so the two channel axes change places."""
+    return W.swapaxes(0, 1)
+
+
+@mistake("W instead of its transpose", "dense", "dx", "kernel", DENSE)
+def not_transposed(W, c):
+    """Backward needs the other axis of W: W instead of its transpose fits only where W is square."""
+    return W.swapaxes(0, 1)
+
+
+@mistake("W reshaped instead of transposed", ALL, "dx", "kernel", CHANNELS)
+def reshaped(W, c):
+    """A reshape to (I, O, ...) gives the shape of the transposed W, and reads its numbers in another order."""
+    O, I, KH, KW = W.shape
+    return W.reshape(I, O, KH, KW).swapaxes(0, 1)
+
+
+# ---- stride and padding ---------------------------------------------------------------------------------
+
+
+@mistake("stride ignored in dx", CONV, "dx", "place", STRIDE)
+def no_stride(u, v, c):
+    """The window of output (i, j) starts at (s i, s j), not at (i, j)."""
+    OH, OW = c.delta.shape[1:3]
+    return slice(None), slice(u, u + OH), slice(v, v + OW)
+
+
+@mistake("zeros between the deltas missing", CONV, "dx", "between", STRIDE)
+def nothing_between(delta, c):
+    """At stride s, s - 1 zeros belong between two deltas before the full correlation."""
+    return delta
+
+
+@mistake("zeros between the deltas: s in place of s - 1", CONV, "dx", "between", STRIDE)
+def too_much_between(delta, c):
+    """Between two deltas stand s - 1 zeros, here it is s of them."""
+    (sh, sw), (O, OH, OW, N) = c.stride, delta.shape
+    spread = np.zeros((O, (sh + 1) * (OH - 1) + 1, (sw + 1) * (OW - 1) + 1, N))
+    spread[:, :: sh + 1, :: sw + 1] = delta
+    return spread
+
+
+@mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
+def padded_as_forward(spread, c):
+    """The border around the deltas is K - 1 - p wide; p is the forward pass's, and the same only if K = 2 p + 1."""
+    return frame(spread, *((p, p + left) for p, left in zip(c.padding, c.left)))
+
+
+@mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
+def padded_as_forward_no_rest(spread, c):
+    return frame(spread, *((p, p) for p in c.padding))
+
+
+@mistake("delta padded by K - 1, padding not cropped", CONV, "dx", "border", STRIDE)
+def padded_in_full(spread, c):
+    """With a border of K - 1 the result is dx of the padded image: its frame of width p must go."""
+    return frame(spread, *((k - 1, k - 1 + left) for k, left in zip(c.kernel, c.left)))
+
+
+@mistake("dx too small where the stride leaves rows over", CONV, "dx", "border", STRIDE)
+def rest_forgotten(spread, c):
+    """Rows that no window reached are rows of x all the same: their gradient is zero."""
+    return frame(spread, *((k - 1 - p,) * 2 for k, p in zip(c.kernel, c.padding)))
+
+
+@mistake("padding not cropped", CONV, "dx", "crop", STRIDE)
+def uncropped(full, c):
+    """dx still has the frame that was put around x."""
+    return full
+
+
+@mistake("padding cropped by p:-p, empty at p = 0", CONV, "dx", "crop", STRIDE)
+def cropped_by_minus_p(full, c):
+    """With p = 0 the slice p:-p is 0:0, which is empty."""
+    ph, pw = c.padding
+    rows = slice(ph, -ph) if c.unit[0] else slice(None)  # in one axis there are no rows to crop
+    return full[:, rows, pw:-pw]
+
+
+@mistake("dx cut from the corner of the padded one", CONV, "dx", "crop", STRIDE)
+def cut_at_the_corner(full, c):
+    """The frame goes at all four sides, not at the end only."""
+    return full[:, : c.x.shape[1], : c.x.shape[2]]
+
+
+@mistake("dx shifted by one", CONV, "dx", "crop", STRIDE)
+def shifted(full, c):
+    """Padding or border is off by one, so each number stands one row and one column too far."""
+    return crop(frame(full, *((n, n) for n in c.unit)), c)
+
+
+@mistake("dx shifted by one", CONV, "dx", "crop", STRIDE)
+def shifted_back(full, c):
+    dh, dw = c.unit
+    return crop(frame(full, (0, 2 * dh), (0, 2 * dw))[:, dh:, dw:], c)
+
+
+@mistake("overlap overwritten instead of added", CONV, "dx", "scatter", KERNEL)
+def overwritten(W, delta, c, step):
+    """A pixel that several windows saw gets the sum of what they send; = keeps the last one, += adds."""
+    full = np.zeros(c.padded)
+    for u, v in c.taps[::-1]:  # so that the last window remains
+        full[step.place(u, v, c)] = np.tensordot(W[:, :, u, v], delta, (0, 0))
+    return full
+
+
+@mistake("overlap overwritten instead of added", CONV, "dx", "scatter", KERNEL)
+def overwritten_by_tap(W, delta, c, step):
+    full = np.zeros(c.padded)
+    for u, v in c.taps:
+        full[step.place(u, v, c)] = np.tensordot(W[:, :, u, v], delta, (0, 0))
+    return full
+
+
+@mistake("dx keeps the last output channel only", ALL, "dx", "scatter", CHANNELS)
+def last_channel(W, delta, c, step):
+    """An input feeds every output channel, so dx sums over them; here each overwrites the one before."""
+    return scatter(W[-1:], delta[-1:], c, step)
+
+
+@mistake("overlap and channels overwritten instead of added", CONV, "dx", "scatter", KERNEL)
+def all_overwritten(W, delta, c, step):
+    """= in the innermost loop: of all that windows and channels send to a pixel the last remains."""
+    return overwritten(W[-1:], delta[-1:], c, step)
+
+
+@mistake("overlap and channels overwritten instead of added", CONV, "dx", "scatter", KERNEL)
+def all_overwritten_by_tap(W, delta, c, step):
+    return overwritten_by_tap(W[-1:], delta[-1:], c, step)
+
+
+# ---- dW -------------------------------------------------------------------------------------------------
+
+
+@mistake("dW rotated", CONV, "dW", "after", WEIGHTS)
+def rotated(dW, c):
+    """dW is the correlation of x with delta as they lie: nothing is rotated, and np.convolve does."""
+    return dW[:, :, ::-1, ::-1]
+
+
+@mistake("dW flipped along one axis only", "conv2d", "dW", "after", WEIGHTS)
+def dW_flipped(dW, c):
+    """One axis of dW runs backwards."""
+    return dW[:, :, ::-1]
+
+
+@mistake("dW flipped along one axis only", "conv2d", "dW", "after", WEIGHTS)
+def dW_flipped_too(dW, c):
+    return dW[:, :, :, ::-1]
+
+
+@mistake("dW with its two channel axes exchanged", CONV, "dW", "after", CHANNELS)
+def exchanged(dW, c):
+    """dW has the shape of W; here the in and out channels have changed places."""
+    return dW.swapaxes(0, 1)
+
+
+@mistake("dW with its rows and columns exchanged", "conv2d", "dW", "after", WEIGHTS)
+def dW_transposed(dW, c):
+    """Each kernel's gradient is transposed."""
+    return dW.swapaxes(2, 3)
+
+
+@mistake("dW transposed", "dense", "dW", "after", DENSE)
+def dense_transposed(dW, c):
+    """The outer product is taken the other way round: dW has the shape of W transposed."""
+    return dW.swapaxes(0, 1)
+
+
+@mistake("stride ignored in dW", CONV, "dW", "read", STRIDE)
+def no_stride_in_dW(u, v, c):
+    """The window of output (i, j) starts at (s i, s j) in dW too."""
+    return no_stride(u, v, c)
+
+
+@mistake("dW from an x padded at one side", CONV, "dW", "padded", STRIDE)
+def padded_at_the_end(x, c):
+    """The zeros stand at both sides of x, as in the forward pass."""
+    return frame(x, *((0, 2 * p) for p in c.padding))
+
+
+@mistake("dW from an x padded at one side", CONV, "dW", "padded", STRIDE)
+def padded_at_the_start(x, c):
+    return frame(x, *((2 * p, 0) for p in c.padding))
+
+
+@mistake("dW from the output's size", CONV, "dW", "weights", STRIDE)
+def size_of_the_output(x, delta, c, step):
+    """Where the stride leaves rows over, sliding the spread deltas over all of x gives more rows than W has."""
+    return slid(x, between(delta, c))
+
+
+@mistake("dW from the output's size", CONV, "dW", "weights", STRIDE)
+def size_of_the_output_undilated(x, delta, c, step):
+    return slid(x, delta)
+
+
+def slid(x, delta):
+    """The valid correlation of x with delta, as large as it comes."""
+    OH, OW = delta.shape[1:3]
+    KH, KW = x.shape[1] - OH + 1, x.shape[2] - OW + 1
+    taps = [
+        np.tensordot(delta, x[:, u : u + OH, v : v + OW], ((1, 2, 3),) * 2)
+        for u, v in product(range(KH), range(KW))
+    ]
+    return np.stack(taps, -1).reshape(*taps[0].shape, KH, KW)
+
+
+@mistake("dW keeps the last position only", CONV, "dW", "weights", WEIGHTS)
+def last_position(x, delta, c, step):
+    """A weight is shared by all positions, so dW sums over them; = keeps the last, += adds."""
+    only = np.zeros_like(delta)
+    only[:, -1, -1] = delta[:, -1, -1]
+    return weights(x, only, c, step)
+
+
+@mistake("dW keeps the last window only", CONV, "dW", "weights", WEIGHTS)
+def last_window(x, delta, c, step):
+    """dW sums over positions and examples; = in the innermost loop keeps the last position of the last example."""
+    only = np.zeros_like(delta)
+    only[:, -1, -1, -1] = delta[:, -1, -1, -1]
+    return weights(x, only, c, step)
+
+
+@mistake("dW summed over the input channels", CONV, "dW", "after", CHANNELS)
+def channels_summed(dW, c):
+    """Each input channel has a gradient of its own; here all get the sum."""
+    return np.broadcast_to(dW.sum(axis=1, keepdims=True), dW.shape)
+
+
+# ---- db -------------------------------------------------------------------------------------------------
+
+
+@mistake("bias gradient not summed over positions", CONV, "db", "bias", BIAS)
+def positions_left(delta, c):
+    """One bias serves all positions, so its gradient sums over them."""
+    return c.summed(delta, "N")
+
+
+@mistake("bias gradient not summed over examples", ALL, "db", "bias", BIAS)
+def examples_left(delta, c):
+    """One bias serves all examples, so its gradient sums over them."""
+    return c.summed(delta, "HW")
+
+
+@mistake("bias gradient not summed at all", CONV, "db", "bias", BIAS)
+def nothing_summed(delta, c):
+    """db is delta itself."""
+    return c.summed(delta, "")
+
+
+@mistake("bias gradient summed over the channels too", ALL, "db", "bias", BIAS)
+def one_number(delta, c):
+    """Each channel has its own bias; here all deltas are in one sum."""
+    return np.asarray(delta.sum())
+
+
+@mistake("bias gradient summed over the channels too", ALL, "db", "bias", BIAS)
+def one_number_for_all(delta, c):
+    return np.full(len(delta), delta.sum())
+
+
+@mistake("bias gradient summed over the wrong axes", ALL, "db", "bias", BIAS)
+def examples_kept(delta, c):
+    """The axis that remains must be the channels', and is another one."""
+    return c.summed(delta, "CHW")
+
+
+@mistake("bias gradient summed over the wrong axes", "conv2d", "db", "bias", BIAS)
+def width_kept(delta, c):
+    return c.summed(delta, "NCH")
+
+
+@mistake("bias gradient summed over the wrong axes", "conv2d", "db", "bias", BIAS)
+def height_kept(delta, c):
+    return c.summed(delta, "NCW")
+
+
+@mistake("bias gradient keeps the last position only", CONV, "db", "bias", BIAS)
+def bias_of_the_last_position(delta, c):
+    """= in the loop over positions keeps the last one, += adds."""
+    return delta[:, -1, -1].sum(axis=1)
+
+
+@mistake("bias gradient keeps the last window only", CONV, "db", "bias", BIAS)
+def bias_of_the_last_window(delta, c):
+    """= in the innermost loop keeps the last position of the last example, += adds."""
+    return delta[:, -1, -1, -1]

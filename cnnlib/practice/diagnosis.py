@@ -1,0 +1,165 @@
+"""diagnose: try a backward pass, compare it number by number, and say which mistake it is."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .adapters import adapter
+from .cases import RETURNS, cases
+from .mistakes import catalogue
+from .naming import Finding, close, name, precision
+from .report import Report
+from .seen import describe
+from .subject import LAYOUTS, axes_of, run
+
+# What a program may refuse and still be right in all that it takes.
+LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
+
+
+def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pairs=False):
+    """Judge a backward pass, and name its mistakes.
+
+    subject: a function with the arguments and returns below, or a class with forward and backward, or a
+    torch.autograd.Function. It gets copies; what it does to them, prints, or raises does not matter.
+
+    =======================  =============================================================  ==============
+    of                       arguments, in this order                                       returns
+    =======================  =============================================================  ==============
+    conv2d, conv1d           x, W, b, delta, stride, padding                                dx, dW, db
+    dense                    x, W, b, delta                                                 dx, dW, db
+    max_pool2d, avg_pool2d   x, kernel, delta, stride, padding                              dx
+    relu, sigmoid, tanh      x, delta                                                       dx
+    softmax_cross_entropy    scores, labels (whole numbers)                                 dscores of the mean
+    squared_error            outputs, targets (1/2 ||outputs - targets||^2)                 doutputs of the mean
+    sgd                      W, b, dW, db, lr, momentum, weight_decay, state (a dict)       W, b
+    =======================  =============================================================  ==============
+
+    delta is dJ/dy. layout: "NCHW" (W is OIHW), "NHWC" (HWIO) or "CHWN" (OIHW); in a dense layer x is NI and W
+    IO, with "CHWN" IN and OI. axes={"x": "NHWC", "W": "OIHW", "b": "O1"} says any other order. call(subject,
+    *arguments) adapts any signature; "cs231n" and "deeplearning.ai" are ready. only={"stride": 1,
+    "padding": 0} tries these values only; pairs=True tries strides and paddings in pairs too.
+
+    Returns a Report: ``ok``, ``mistakes``, ``errors``, ``findings``, ``notes``, and ``str`` of it. ValueError, in
+    one sentence, where an argument is none of these, or where the subject returns no gradients.
+    """
+    called, given = adapter(subject, call), axes
+    theirs = axes_of(of, layout, {**getattr(called, "axes", {}).get(of, {}), **(axes or {})} if axes is None or isinstance(axes, dict) else axes)
+    tried = chosen(cases(of, theirs, pairs), {**getattr(called, "fixed", {}).get(of, {}), **wanted(only)})
+    outcomes = [run(subject, case, called) for case in tried]
+    if all(outcome.error for outcome in outcomes):
+        other = elsewhere(subject, of, called, layout) if given is None and not getattr(called, "axes", {}) else ""
+        return Report(of, outcomes, [], {}, [other] if other else [])
+    outcomes, kept = twice(subject, outcomes, called)
+    findings, errors = [], {}
+    for gradient in RETURNS[of].split():
+        finding, errors[gradient] = judge(gradient, outcomes)
+        if finding:
+            findings.append(finding)
+    return Report(of, outcomes, findings, errors, kept)
+
+
+def wanted(only):
+    if only is not None and (not isinstance(only, dict) or not set(only) <= {"stride", "padding", "kernel", "N"}):
+        raise ValueError(f'only is {only!r}, want a dict like {{"stride": 1, "padding": 0}}')
+    return only or {}
+
+
+def chosen(tried, only):
+    """The cases with these values; where only padding is fixed, the windows that fit stay the same."""
+    found = []
+    for case in tried:
+        mine = {k: getattr(case, k, None) for k in only}
+        if all(v in (only[k], (only[k],) * 2, (1 if k != "padding" else 0, only[k])) for k, v in mine.items()):
+            found.append(case)
+    if not found:
+        raise ValueError(f"only is {only!r}, want values that some input has")
+    return found
+
+
+def twice(subject, outcomes, call):
+    """Where a second call on the same input gives another answer, judge what the second adds: outcomes, and notes."""
+    first = next(outcome for outcome in outcomes if not outcome.error)
+    again = run(subject, first.case, call)
+    if again.error or all(equal(a, again.found[k]) for k, a in first.found.items()):
+        return outcomes, []
+    grown, judged = set(), []
+    for outcome in outcomes:
+        one = run(subject, outcome.case, call)
+        two = run(subject, outcome.case, call)
+        if one.error or two.error:
+            judged.append(replace(one, error=one.error or two.error))
+            continue
+        found = {}
+        for k, a in one.found.items():
+            b = two.found[k]
+            moved = a is not None and b is not None and a.shape == b.shape and not equal(a, b)
+            found[k] = b - a if moved else a
+            grown |= {k} if moved else set()
+        judged.append(replace(two, found=found))
+    if any(o.found and any(f is not None and close(f, o.case.right(k), 1e-9) for k, f in o.found.items() if k in grown) for o in judged):
+        return judged, [("accumulated", sorted(grown))]
+    return outcomes, ["two calls with the same input give two answers"]
+
+
+def equal(a, b):
+    return a is b or a is not None and b is not None and a.shape == b.shape and np.array_equal(a, b, True)
+
+
+def judge(gradient, outcomes):
+    """(a Finding, or None where all is right; the largest relative error)."""
+    evidence = [(o.case, o.found[gradient]) for o in outcomes if not o.error and o.found[gradient] is not None]
+    if not evidence:
+        return None, None
+    tolerance = precision([mine for _, mine in evidence])
+    right = [close(mine, case.right(gradient), tolerance) for case, mine in evidence]
+    error = max(relative(mine, case.right(gradient)) for case, mine in evidence)
+    if all(right):
+        exact = all(close(mine, case.right(gradient), 1e-9) for case, mine in evidence)
+        if exact:
+            return None, error
+        finding = Finding(gradient, [case for case, _ in evidence], [])
+        finding.alternatives = [(catalogue()["computed in single precision"],)]
+        return finding, error
+    wrong = [case for (case, _), ok in zip(evidence, right) if not ok]
+    finding = Finding(gradient, wrong, [case for (case, _), ok in zip(evidence, right) if ok])
+    if cut_off(gradient, evidence):
+        finding.alternatives = [(catalogue()["integers: fractions are cut off"],)]
+    else:
+        finding.alternatives, finding.factor = name(gradient, evidence, tolerance)
+    if not finding.alternatives:
+        finding.seen = describe(gradient, evidence, tolerance)
+    case = wrong[0]
+    mine = next(m for c, m in evidence if c is case)
+    finding.first = case, mine
+    return finding, error
+
+
+def cut_off(gradient, evidence):
+    """Whether the numbers are integers, right where the right ones are integers too, and off by little elsewhere."""
+    whole = [(c, mine) for c, mine in evidence if c.special in ("whole numbers", "ties")]
+    return (
+        all(mine.dtype.kind in "iu" for _, mine in evidence)
+        and bool(whole)
+        and all(close(mine, c.right(gradient), 1e-9) for c, mine in whole)
+        and all(mine.shape == c.right(gradient).shape for c, mine in evidence)
+    )
+
+
+def relative(mine, right):
+    """The largest error beside the largest number; infinite where the shapes differ."""
+    if mine.shape != right.shape or mine.dtype.kind not in "fiub":
+        return float("inf")
+    with np.errstate(all="ignore"):
+        error = float(np.abs(mine - right).max(initial=0) / max(float(np.abs(right).max(initial=0)), 1e-12))
+    return error if np.isfinite(error) else float("inf")
+
+
+def elsewhere(subject, of, call, layout):
+    """In which other layout the subject is right, as a sentence; empty where in none."""
+    for other in LAYOUTS:
+        if other != layout and axes_of(of, other) != axes_of(of, layout):
+            outcomes = [run(subject, case, call) for case in cases(of, axes_of(of, other))]
+            done = [o for o in outcomes if not o.error]
+            if done and all(judge(g, done)[0] is None for g in RETURNS[of].split()):
+                return f'with layout="{other}" it is right on all {len(done)} inputs that it takes'
+    return ""

@@ -1,0 +1,177 @@
+"""Mistakes that can be made in every layer: in what is averaged, in what is read, and in the sign."""
+
+import numpy as np
+
+from .mistakes import mistake
+
+LAYERS = "conv2d conv1d dense"
+POOLS = "max_pool2d avg_pool2d"
+ALL = f"{LAYERS} {POOLS} relu sigmoid tanh softmax_cross_entropy squared_error"
+ANY = "dx dW db dscores doutputs"
+AVERAGE = "batch_averaging#wrong-answers"
+RECURSION = "delta_recursion#wrong-answers"
+LAYOUT = "conv_backprop#channels-and-filters"
+SUMMED_LOSS = "delta is that of a loss summed over the examples, and the layer does the averaging"
+
+
+@mistake("wrong sign", ALL, ANY, "after", RECURSION)
+def sign(gradient, c):
+    """The gradient points downhill: target minus output in place of output minus target, or the minus twice."""
+    return -gradient
+
+
+@mistake("averaged over the examples once more", LAYERS, "dx dW db", "after", AVERAGE, SUMMED_LOSS)
+def averaged(gradient, c):
+    """The mean over the examples is in delta already, so here everything is summed and nothing divided by N."""
+    return gradient / c.N
+
+
+@mistake("averaged over the positions", "conv2d conv1d", "dx dW db", "after", AVERAGE)
+def averaged_over_positions(gradient, c):
+    """A shared weight sums over its positions, it does not average."""
+    return gradient / c.positions
+
+
+@mistake("averaged over examples and positions", "conv2d conv1d", "dW db", "after", AVERAGE)
+def averaged_over_both(gradient, c):
+    """np.mean over all that belongs in a sum: it divides by N OH OW."""
+    return gradient / (c.N * c.positions)
+
+
+@mistake("divided by the kernel's size", "conv2d conv1d", "dx dW", "after", AVERAGE)
+def divided_by_the_kernel(gradient, c):
+    """Only average pooling divides by the number of places in its window."""
+    return gradient / np.prod(c.kernel)
+
+
+@mistake("multiplied by the number of examples", LAYERS, "dx dW db", "after", AVERAGE)
+def times_examples(gradient, c):
+    """Something is summed N times, or the loss's mean is taken back."""
+    return gradient * c.N
+
+
+@mistake("twice too large", f"{LAYERS} {POOLS} squared_error", ANY, "after", RECURSION)
+def doubled(gradient, c):
+    """A 2 too much: from the square without its half, or from adding the same twice."""
+    return 2 * gradient
+
+
+@mistake("only the last example counts", f"{LAYERS} {POOLS}", "dx dW db", "delta", AVERAGE)
+def last_example(delta, c):
+    """= in the loop over examples keeps the last one, += adds."""
+    only = np.zeros_like(delta)
+    only[..., -1] = delta[..., -1]
+    return only
+
+
+@mistake("only the first example counts", f"{LAYERS} {POOLS}", "dx dW db", "delta", AVERAGE)
+def first_example(delta, c):
+    """A loop returns inside of itself, or an index 0 stands where n belongs."""
+    only = np.zeros_like(delta)
+    only[..., 0] = delta[..., 0]
+    return only
+
+
+@mistake("the last example is left out", f"{LAYERS} {POOLS}", "dx dW db", "delta", AVERAGE)
+def example_left_out(delta, c):
+    """range(N - 1) ends one too early."""
+    kept = delta.copy()
+    kept[..., -1] = 0
+    return kept
+
+
+@mistake("the last row or column of outputs is left out", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT)
+def edge_left_out(delta, c):
+    """The loops over positions end one too early."""
+    kept = delta.copy()
+    kept[:, :, -1] = 0
+    if c.unit[0]:
+        kept[:, -1] = 0
+    return kept
+
+
+@mistake("the last row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def row_left_out(delta, c):
+    kept = delta.copy()
+    kept[:, -1] = 0
+    return kept
+
+
+@mistake("the last row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def column_left_out(delta, c):
+    kept = delta.copy()
+    kept[:, :, -1] = 0
+    return kept
+
+
+@mistake("delta reshaped instead of transposed", LAYERS, "dx dW db", "delta", LAYOUT)
+def delta_reshaped(delta, c):
+    """A reshape to (O, -1) reads delta in the order in which it lies; the channels' axis must come first before."""
+    return c.reread(delta, c.axes["x"].replace("L", "W"), "CNHW")
+
+
+def reread_as(source, target):
+    """Registers one more way to read delta in the wrong order."""
+
+    @mistake("delta reshaped instead of transposed", LAYERS, "dx dW db", "delta", LAYOUT)
+    def read(delta, c):
+        return c.reread(delta, source, target)
+
+
+for source, target in [
+    *[(None, order) for order in ("CHWN", "NHWC", "NCHW", "HWNC", "HWCN", "NWHC", "CWHN", "CNWH", "NCWH")],
+    *[("CNHW", order) for order in ("CHWN", "CWHN", "CNWH")],
+    *[("CHWN", order) for order in ("CNHW", "CNWH", "CWHN")],
+    *[("NHWC", order) for order in ("HWNC", "NWHC")],
+    *[("HWNC", order) for order in ("NHWC", "NWHC")],
+]:
+    reread_as(source, target)
+
+
+@mistake("weights updated before dx is taken", LAYERS, "dx", "along", "gradient_descent#wrong-answers")
+def updated_first(c, right):
+    """dx belongs to the W of the forward pass: W - lr dW is another one. First all gradients, then all updates."""
+    return right(c, "dx", W=right(c, "dW"))
+
+
+@mistake(
+    "weight decay in the gradient",
+    LAYERS,
+    "dW",
+    "along",
+    "gradient_descent#weight-decay",
+    "the loss has a penalty for large weights, and this layer adds its gradient",
+)
+def decay_added(c, right):
+    """A multiple of W is added to dW: decay belongs to the optimiser, or it is counted twice."""
+    return c.W
+
+
+@mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#weight-decay")
+def bias_decay(c, right):
+    """A multiple of b is added to db: biases do not decay."""
+    return c.b
+
+
+@mistake("computed in single precision", ALL, ANY, "after", "gradient_check#the-step-size", "float32 is meant")
+def single(gradient, c):
+    """float32 has seven digits: too few for a gradient check, enough for training."""
+    return gradient.astype(np.float32)
+
+
+@mistake("integers: fractions are cut off", ALL, ANY, "after", "notation#arrays")
+def truncated(gradient, c):
+    """An array of integers, as np.zeros_like makes it from one, drops what is after the point."""
+    return np.trunc(gradient).astype(int)
+
+
+@mistake("gradient accumulated over calls", ALL, ANY, "accumulated", AVERAGE)
+def accumulated(gradient, c):
+    """+= on an array that outlives the call: each call adds to the one before, unless it is set to zero."""
+    return 2 * gradient  # after the second call
+
+
+@mistake("input changed in place", ALL, ANY, "changed", RECURSION)
+def changed(x, c):
+    """The function writes into an array that it was given, so the caller's x, W or delta is another one after it."""
+    x *= 0  # whatever it writes

@@ -1,0 +1,108 @@
+"""Which mistake it is: those, and those pairs, that give the user's numbers to rounding on every input."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from .mistakes import Mistake, catalogue, forms, simulate
+
+
+@dataclass
+class Finding:
+    """What is known of one wrong gradient.
+
+    alternatives: tuples of one or two mistakes; each tuple by itself gives all the numbers. seen: sentences on
+    what is seen where no mistake fits. wrong, right: the cases. factor: of the mistakes that have one.
+    """
+
+    gradient: str
+    wrong: list
+    right: list
+    alternatives: list = field(default_factory=list)
+    seen: list = field(default_factory=list)
+    factor: float = None
+
+
+def precision(arrays):
+    """The rounding that the user's numbers allow: that of their type, or of the type they went through."""
+    kinds = {value.dtype for value in arrays}
+    if np.dtype(np.float16) in kinds:
+        return 2e-2
+    with np.errstate(all="ignore"):
+        single = all(np.array_equal(value, value.astype(np.float32), True) for value in arrays)
+    whole = all(np.array_equal(value, np.rint(value)) for value in arrays if value.dtype.kind == "f")
+    return 1e-4 if single and not whole else 1e-9
+
+
+def close(mine, wanted, tolerance):
+    """Whether two arrays have one shape and the same numbers to rounding, NaN where NaN."""
+    if mine is None or wanted is None or mine.shape != wanted.shape:
+        return False
+    if mine.dtype.kind not in "fiub":
+        return False
+    finite = np.isfinite(wanted)
+    if not np.array_equal(np.isnan(mine), np.isnan(wanted)) or not np.array_equal(finite, np.isfinite(mine)):
+        return False
+    if not finite.any():
+        return True
+    scale = max(float(np.abs(wanted[finite]).max()), 1e-6)
+    return float(np.abs(mine[finite].astype(float) - wanted[finite]).max()) <= tolerance * scale
+
+
+def name(gradient, evidence, tolerance):
+    """[tuples of mistakes] that reproduce the evidence, (case, user's array) pairs; and the factor, if any has one."""
+    wrong = [pair for pair in evidence if not close(pair[1], pair[0].right(gradient), tolerance)]
+    order = wrong + [pair for pair in evidence if not any(pair[0] is case for case, _ in wrong)]
+    telling = [pair for pair in wrong if pair[1].size > 1]
+    order = telling[:1] + [pair for pair in order if not telling or pair[0] is not telling[0][0]]
+    possible = forms(order[0][0].of, gradient)
+    singles = [(form,) for form in possible if fit(gradient, (form,), order, tolerance)]
+    if singles:
+        return unique(singles), None
+    found = along(gradient, order, tolerance)
+    if found:
+        return found
+    pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
+    pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
+    return unique([pair for pair in pairs if fit(gradient, pair, order, tolerance)]), None
+
+
+def fit(gradient, made, evidence, tolerance):
+    return all(close(mine, simulate(case, gradient, made), tolerance) for case, mine in evidence)
+
+
+def unique(found):
+    """Tuples of mistakes, each set of them once."""
+    return list({frozenset(f.mistake.name for f in made): tuple(f.mistake for f in made) for made in found}.values())
+
+
+def along(gradient, evidence, tolerance):
+    """Mistakes that add an unknown multiple of a known array, the same multiple on every input."""
+    of, found = evidence[0][0].of, []
+    for entry in catalogue(of).values():
+        for step, function in entry.forms:
+            if step != "along" or gradient not in entry.gradients:
+                continue
+            factors = []
+            for case, mine in evidence:
+                base, direction = case.right(gradient), case.to_user(gradient, function(case, right))
+                if mine.shape != base.shape or not np.isfinite(mine).all():
+                    break
+                size = float((direction**2).sum())
+                if size == 0:
+                    continue
+                factors.append(float(((mine - base) * direction).sum() / size))
+                if not close(mine, base + factors[-1] * direction, tolerance):
+                    break
+            else:
+                near = max(factors) - min(factors) <= 1e3 * tolerance * max(map(abs, factors))
+                if near and len(factors) > 1 and abs(factors[0]) > 1e-6:
+                    found.append(((entry,), factors[0]))
+    return ([made for made, _ in found], found[0][1]) if found else None
+
+
+def right(case, gradient, **values):
+    """A right gradient in the book's axes, with other values in the place of the case's."""
+    other = case.with_values(**values) if values else case
+    return other.from_user(gradient, other.right(gradient))

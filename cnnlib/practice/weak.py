@@ -1,0 +1,73 @@
+"""Weak checks: inputs and comparisons on which a wrong gradient looks right. Found by running them."""
+
+import numpy as np
+
+from .cases import RETURNS, cases
+from .mistakes import Form, simulate
+from .naming import close
+from .subject import axes_of
+
+INPUTS = {
+    "stride 1": lambda c: c.stride == (1, 1),
+    "no padding": lambda c: c.padding == (0, 0),
+    "same padding": lambda c: c.stride == (1, 1) and all(k == 2 * p + 1 for k, p in zip(c.kernel, c.padding)),
+    "padding": lambda c: max(c.padding) > 0,
+    "one example": lambda c: c.N == 1,
+    "one channel": lambda c: c.x.shape[0] == 1 and c.delta.shape[0] == 1,
+    "as many channels in as out": lambda c: c.x.shape[0] == c.delta.shape[0],
+    "sizes that the stride divides": lambda c: not any(c.left),
+    "windows that do not overlap": lambda c: all(s >= k for s, k in zip(c.stride, c.kernel)),
+    "stride = kernel": lambda c: c.stride == c.kernel,
+    "square kernels": lambda c: c.kernel[0] == c.kernel[1],
+    "no ties": lambda c: c.special != "ties",
+    "no zeros in x": lambda c: c.special != "zeros in x",
+    "small scores": lambda c: c.special != "scores of almost a thousand",
+    "no weight decay": lambda c: c.weight_decay == 0,
+    "no momentum": lambda c: c.momentum == 0,
+    "one step": lambda c: len(c.rates) == 1,
+    "a constant learning rate": lambda c: len(set(c.rates)) == 1,
+}
+
+
+def passed(mistake, of):
+    """Names of the weak checks under which the first form of this mistake is not told from the right gradient."""
+    if mistake.forms[0][0] == "along":
+        return []
+    form = Form(mistake, *mistake.forms[0])
+    gradients = [g for g in RETURNS[of].split() if g in mistake.gradients]
+    tried = cases(of, axes_of(of, "NCHW"), pairs=True)
+    seen = {(i, g): differs(case, g, form) for i, case in enumerate(tried) for g in gradients}
+    hidden = []
+    for name, holds in INPUTS.items():
+        try:
+            chosen = [i for i, case in enumerate(tried) if holds(case)]
+        except AttributeError:
+            continue
+        if chosen and len(chosen) < len(tried) and not any(seen[i, g] for i in chosen for g in gradients):
+            hidden.append(name)
+    return hidden + comparisons(tried, gradients, form, of)
+
+
+def comparisons(tried, gradients, form, of):
+    """Comparisons that miss it on every input: means, symmetric kernels, a falling loss."""
+    pairs = [(case.right(g), simulate(case, g, (form,))) for case in tried for g in gradients]
+    pairs = [(right, wrong) for right, wrong in pairs if wrong is not None and wrong.size]
+    hidden = []
+    if pairs and all(same_mean(right, wrong) for right, wrong in pairs):
+        hidden.append("a comparison of means")
+    if of in ("conv2d", "conv1d"):
+        turned = [case.with_values(W=case.W + case.W[:, :, ::-1, ::-1]) for case in tried]
+        if not any(differs(case, g, form) for case in turned for g in gradients):
+            hidden.append("symmetric kernels")
+    if of != "sgd" and pairs and all(right.shape == wrong.shape for right, wrong in pairs):
+        if all(np.vdot(right, wrong) > 0 for right, wrong in pairs if np.isfinite(wrong).all()):
+            hidden.append("a falling loss")
+    return hidden
+
+
+def same_mean(right, wrong):
+    return abs(right.mean() - wrong.mean()) <= 1e-9 * max(np.abs(right).max(), 1e-6)
+
+
+def differs(case, gradient, form):
+    return not close(simulate(case, gradient, (form,)), case.right(gradient), 1e-9)
