@@ -121,15 +121,15 @@ class Case:
     def letters(self, name):
         """(the axes of this array in the book's order, in the user's)."""
         kind = LIKE.get(name, name)
-        book = {"x": "CHWN", "W": "OIHW", "b": "O1", "n": "N"}[kind]
+        images = "CHWN" if self.of in WINDOWS + POOLS else "CN"
+        book = {"x": images, "W": "OIHW", "b": "O", "n": "N"}[kind]
         return book, self.axes.get(kind, "N").replace("L", "W").replace("K", "W")
 
     def to_user(self, name, array):
         """In the user's axes. Axes of size 1 that the user has not are dropped, those he has more are put in."""
         if isinstance(array, Raw):
-            return np.array(array)
+            return self.as_bias(name, np.array(array))
         book, theirs = self.letters(name)
-        book = book[: array.ndim] if set(book[array.ndim :]) <= {"1"} else book
         if array.ndim != len(book):
             book = "".join(letter for letter in book if letter in theirs)
         array = array.squeeze(tuple(i for i, letter in enumerate(book) if letter not in theirs))
@@ -143,9 +143,16 @@ class Case:
         array = array.squeeze(tuple(i for i, letter in enumerate(theirs) if letter not in book))
         theirs = [letter for letter in theirs if letter in book]
         array = array.transpose([theirs.index(letter) for letter in book if letter in theirs])
-        return np.expand_dims(array, tuple(i for i, l in enumerate(book) if l not in theirs and l != "1"))
+        return np.expand_dims(array, tuple(i for i, l in enumerate(book) if l not in theirs))
+
+    def as_bias(self, name, value):
+        """A db of another shape, (1, O) or (O, 1), as b's own; everything else as it is."""
+        shape = tuple(len(self.b) if letter == "O" else 1 for letter in self.axes["b"]) if name == "db" else ()
+        alike = [n for n in value.shape if n > 1] == [n for n in shape if n > 1]
+        return value.reshape(shape) if name == "db" and alike else value
 
     def user(self, name):
+        """An array of the case in the user's axes."""
         return self.to_user(name, getattr(self, name))
 
     def summed(self, delta, kept_not):

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 
+from .cases import Raw
 from .mistakes import mistake, same
 
 CONV, ALL = "conv2d conv1d", "conv2d conv1d dense"
@@ -216,12 +217,6 @@ def padded_as_forward_no_rest(spread, c):
     return frame(spread, *((p, p) for p in c.padding))
 
 
-@mistake("delta padded by K - 1, padding not cropped", CONV, "dx", "border", STRIDE)
-def padded_in_full(spread, c):
-    """With a border of K - 1 the result is dx of the padded image: its frame of width p must go."""
-    return frame(spread, *((k - 1, k - 1 + left) for k, left in zip(c.kernel, c.left)))
-
-
 @mistake("dx too small where the stride leaves rows over", CONV, "dx", "border", STRIDE)
 def rest_forgotten(spread, c):
     """Rows that no window reached are rows of x all the same: their gradient is zero."""
@@ -232,6 +227,11 @@ def rest_forgotten(spread, c):
 def uncropped(full, c):
     """dx still has the frame that was put around x."""
     return full
+
+
+@mistake("padding not cropped", CONV, "dx", "border", STRIDE)
+def padded_in_full(spread, c):
+    return frame(spread, *((k - 1, k - 1 + left) for k, left in zip(c.kernel, c.left)))
 
 
 @mistake("padding cropped by p:-p, empty at p = 0", CONV, "dx", "crop", STRIDE)
@@ -417,7 +417,7 @@ def nothing_summed(delta, c):
 @mistake("bias gradient summed over the channels too", ALL, "db", "bias", BIAS)
 def one_number(delta, c):
     """Each channel has its own bias; here all deltas are in one sum."""
-    return np.asarray(delta.sum())
+    return delta.sum(keepdims=True).reshape(()).view(Raw)
 
 
 @mistake("bias gradient summed over the channels too", ALL, "db", "bias", BIAS)

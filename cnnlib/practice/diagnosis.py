@@ -8,12 +8,9 @@ from .adapters import adapter
 from .cases import RETURNS, cases
 from .mistakes import catalogue
 from .naming import Finding, close, name, precision
-from .report import Report
+from .report import LIMITS, Report
 from .seen import describe
 from .subject import LAYOUTS, axes_of, run
-
-# What a program may refuse and still be right in all that it takes.
-LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
 
 
 def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pairs=False):
@@ -110,6 +107,7 @@ def judge(gradient, outcomes):
     evidence = [(o.case, o.found[gradient]) for o in outcomes if not o.error and o.found[gradient] is not None]
     if not evidence:
         return None, None
+    failed = [o.case for o in outcomes if o.error and o.case.special not in LIMITS]
     tolerance = precision([mine for _, mine in evidence])
     right = [close(mine, case.right(gradient), tolerance) for case, mine in evidence]
     error = max(relative(mine, case.right(gradient)) for case, mine in evidence)
@@ -125,7 +123,7 @@ def judge(gradient, outcomes):
     if cut_off(gradient, evidence):
         finding.alternatives = [(catalogue()["integers: fractions are cut off"],)]
     else:
-        finding.alternatives, finding.factor = name(gradient, evidence, tolerance)
+        finding.alternatives, finding.factor = name(gradient, evidence, tolerance, failed)
     if not finding.alternatives:
         finding.seen = describe(gradient, evidence, tolerance)
     case = wrong[0]

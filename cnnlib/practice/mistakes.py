@@ -22,7 +22,7 @@ class Mistake:
     name, layers: what it is called, and the layers (``of``) in which it can be made.
     gradients: those that it spoils. section: where the book explains it, as "chapter#section".
     convention: under what agreement the same lines are right; empty where under none.
-    forms: the ways to write it, as (step, function); ``lines`` is the first function, for ``show.source``.
+    forms: the ways to write it, as (step, function, layers); ``lines`` is the first function, for ``show.source``.
     """
 
     name: str
@@ -65,7 +65,8 @@ def mistake(name, layers, gradients, step, section, convention=""):
 
     def register(function):
         entry = _CATALOGUE.setdefault(name, Mistake(name, layers, gradients, section, convention))
-        entry.forms.append((step, function))
+        entry.layers = tuple(dict.fromkeys(entry.layers + layers))
+        entry.forms.append((step, function, layers))
         return function
 
     return register
@@ -81,11 +82,11 @@ def catalogue(of=None):
 def forms(of, gradient):
     """All ways to spoil one gradient of a layer."""
     return [
-        Form(entry, *form)
+        Form(entry, step, function)
         for entry in catalogue(of).values()
         if gradient in entry.gradients
-        for form in entry.forms
-        if form[0] not in ("along", "accumulated", "changed")
+        for step, function, layers in entry.forms
+        if of in layers and step not in ("along", "accumulated", "changed")
     ]
 
 

@@ -50,8 +50,11 @@ def close(mine, wanted, tolerance):
     return float(np.abs(mine[finite].astype(float) - wanted[finite]).max()) <= tolerance * scale
 
 
-def name(gradient, evidence, tolerance):
-    """[tuples of mistakes] that reproduce the evidence, (case, user's array) pairs; and the factor, if any has one."""
+def name(gradient, evidence, tolerance, failed=()):
+    """[tuples of mistakes] that reproduce the evidence, (case, user's array) pairs; and the factor, if any has one.
+
+    Of those that do, the ones that agree best on the cases ``failed``, where the user's program raised.
+    """
     wrong = [pair for pair in evidence if not close(pair[1], pair[0].right(gradient), tolerance)]
     order = wrong + [pair for pair in evidence if not any(pair[0] is case for case, _ in wrong)]
     telling = [pair for pair in wrong if pair[1].size > 1]
@@ -59,13 +62,19 @@ def name(gradient, evidence, tolerance):
     possible = forms(order[0][0].of, gradient)
     singles = [(form,) for form in possible if fit(gradient, (form,), order, tolerance)]
     if singles:
-        return unique(singles), None
+        return unique(closest(gradient, singles, failed)), None
     found = along(gradient, order, tolerance)
     if found:
         return found
     pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
     pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
-    return unique([pair for pair in pairs if fit(gradient, pair, order, tolerance)]), None
+    return unique(closest(gradient, [pair for pair in pairs if fit(gradient, pair, order, tolerance)], failed)), None
+
+
+def closest(gradient, found, failed):
+    """Those that raise where the user's program does, as often as any of them."""
+    agree = [sum(simulate(case, gradient, made) is None for case in failed) for made in found]
+    return [made for made, score in zip(found, agree) if score == max(agree)]
 
 
 def fit(gradient, made, evidence, tolerance):
@@ -81,7 +90,7 @@ def along(gradient, evidence, tolerance):
     """Mistakes that add an unknown multiple of a known array, the same multiple on every input."""
     of, found = evidence[0][0].of, []
     for entry in catalogue(of).values():
-        for step, function in entry.forms:
+        for step, function, _ in entry.forms:
             if step != "along" or gradient not in entry.gradients:
                 continue
             factors = []

@@ -2,6 +2,7 @@
 
 from .mistakes import catalogue
 
+# What a program may refuse and still be right in all that it takes.
 LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
 
 

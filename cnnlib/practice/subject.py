@@ -112,10 +112,9 @@ def named(result, case):
         arrays, notes = reorder(arrays, shapes, names)
     found = {}
     for name, value, shape in zip(names, arrays, shapes):
-        if name == "db" and value is not None and value.shape != shape and value.size == np.prod(shape):
-            if value.squeeze().shape == np.empty(shape).squeeze().shape:
-                notes.append(f"db has shape {value.shape}, b has {shape}: the numbers are compared all the same")
-                value = value.reshape(shape)
+        if value is not None and (plain := case.as_bias(name, value)).shape != value.shape:
+            notes.append(f"{name} has shape {value.shape}, b has {shape}: the numbers are compared all the same")
+            value = plain
         found[name] = value
     return found, tuple(notes)
 
