@@ -142,3 +142,8 @@ def leaky_everywhere(z, c):
 def leak(c, right):
     """Where z is negative a part of delta passes, as it does for a leaky ReLU."""
     return c.delta * (c.x < 0)
+
+
+@mistake("ReLU' with a leak", RELU, "dx", "along", SLOPE)
+def leak_at_zero_too(c, right):
+    return c.delta * (c.x <= 0)

@@ -33,7 +33,7 @@ def passed(mistake, of):
     """Names of the weak checks under which the first form of this mistake is not told from the right gradient."""
     if mistake.forms[0][0] == "along":
         return []
-    form = Form(mistake, *mistake.forms[0])
+    form = Form(mistake, *mistake.forms[0][:2])
     gradients = [g for g in RETURNS[of].split() if g in mistake.gradients]
     tried = cases(of, axes_of(of, "NCHW"), pairs=True)
     seen = {(i, g): differs(case, g, form) for i, case in enumerate(tried) for g in gradients}
