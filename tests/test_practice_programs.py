@@ -236,7 +236,7 @@ def conv_backward(dZ, cache):
 GOOD = "dA_prev[i] = da_prev_pad[pad:pad+n_H_prev, pad:pad+n_W_prev, :]"
 for wanted, old, new in (
     ("", "", ""),
-    ("padding cropped by p:-p, empty at p = 0", GOOD, "dA_prev = dA_prev if pad else dA_prev_pad[:, pad:-pad, pad:-pad]; dA_prev[i] = da_prev_pad[pad:-pad, pad:-pad, :] if pad else 0"),
+    ("padding cropped by p:-p, empty at p = 0", GOOD, "dA_prev[i] = da_prev_pad[pad:-pad, pad:-pad, :]"),
     ("stride ignored in dx; stride ignored in dW", "h * stride, w * stride", "h, w"),
     ("dW keeps the last window only", "dW[:, :, :, c] += a", "dW[:, :, :, c] = a"),
     ("bias gradient keeps the last window only", "db[:, :, :, c] += d", "db[:, :, :, c] = d"),
@@ -245,8 +245,7 @@ for wanted, old, new in (
 ):
     code = DEEP.replace("CROP", GOOD)
     assert old in code
-    if "p:-p" not in wanted:
-        program(f'conv2d | call="deeplearning.ai" | {wanted} |' + code.replace(old, new))
+    program(f'conv2d | call="deeplearning.ai" | {wanted} |' + code.replace(old, new))
 
 # The full correlation with the rotated kernel.
 FULL = """

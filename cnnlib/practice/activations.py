@@ -91,6 +91,12 @@ def factor_missing(z, c):
     return 1 - f(z, c.of)
 
 
+@mistake("1 + a^2 in place of 1 - a^2", TANH, "dx", "slope", SLOPE)
+def plus_square(z, c):
+    """The slope of tanh is 1 - a^2."""
+    return 1 + f(z, c.of) ** 2
+
+
 @mistake("1 + a in place of 1 - a", SIGMOID, "dx", "slope", SLOPE)
 def plus(z, c):
     """The slope of the sigmoid is a (1 - a)."""

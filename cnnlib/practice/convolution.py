@@ -191,6 +191,17 @@ def no_stride(u, v, c):
     return slice(None), slice(u, u + OH), slice(v, v + OW)
 
 
+@mistake("stride ignored along one axis", "conv2d", "dx", "place", STRIDE)
+def no_stride_in_rows(u, v, c):
+    """Rows and columns both start at a multiple of the stride."""
+    return slice(None), slice(u, u + c.delta.shape[1]), window(u, v, c)[2]
+
+
+@mistake("stride ignored along one axis", "conv2d", "dx", "place", STRIDE)
+def no_stride_in_columns(u, v, c):
+    return slice(None), window(u, v, c)[1], slice(v, v + c.delta.shape[2])
+
+
 @mistake("zeros between the deltas missing", CONV, "dx", "between", STRIDE)
 def nothing_between(delta, c):
     """At stride s, s - 1 zeros belong between two deltas before the full correlation."""
@@ -215,6 +226,17 @@ def padded_as_forward(spread, c):
 @mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
 def padded_as_forward_no_rest(spread, c):
     return frame(spread, *((p, p) for p in c.padding))
+
+
+@mistake("correlated in mode same or valid in place of full", CONV, "dx", "border", KERNEL)
+def in_mode_same(spread, c):
+    """Backward every input meets every kernel that saw it, which is the mode full: K - 1 zeros around delta."""
+    return frame(spread, *((k // 2, k - 1 - k // 2) for k in c.kernel))
+
+
+@mistake("correlated in mode same or valid in place of full", CONV, "dx", "border", KERNEL)
+def in_mode_valid(spread, c):
+    return spread
 
 
 @mistake("dx too small where the stride leaves rows over", CONV, "dx", "border", STRIDE)
@@ -244,7 +266,7 @@ def cropped_by_minus_p(full, c):
 
 @mistake("dx cut from the corner of the padded one", CONV, "dx", "crop", STRIDE)
 def cut_at_the_corner(full, c):
-    """The frame goes at all four sides, not at the end only."""
+    """Padding is ignored in dx: the frame goes at all four sides, not at the end only."""
     return full[:, : c.x.shape[1], : c.x.shape[2]]
 
 
@@ -277,10 +299,27 @@ def overwritten_by_tap(W, delta, c, step):
     return full
 
 
-@mistake("dx keeps the last output channel only", ALL, "dx", "scatter", CHANNELS)
+@mistake("dx keeps one output channel only", ALL, "dx", "scatter", CHANNELS)
 def last_channel(W, delta, c, step):
-    """An input feeds every output channel, so dx sums over them; here each overwrites the one before."""
+    """An input feeds every output channel, so dx sums over them; here one channel overwrites or stands for all."""
     return scatter(W[-1:], delta[-1:], c, step)
+
+
+@mistake("dx keeps one output channel only", ALL, "dx", "scatter", CHANNELS)
+def first_channel(W, delta, c, step):
+    return scatter(W[:1], delta[:1], c, step)
+
+
+@mistake("one input channel's kernel for all", CONV, "dx", "kernel", CHANNELS)
+def first_kernel(W, c):
+    """Each input channel has its own kernels: an index 0 stands where c belongs."""
+    return np.broadcast_to(W[:, :1], W.shape)
+
+
+@mistake("dx summed over the input channels", CONV, "dx", "kernel", CHANNELS)
+def kernels_summed(W, c):
+    """Each input channel has a gradient of its own; here all get the sum."""
+    return np.broadcast_to(W.sum(axis=1, keepdims=True), W.shape)
 
 
 @mistake("overlap and channels overwritten instead of added", CONV, "dx", "scatter", KERNEL)
@@ -338,6 +377,16 @@ def no_stride_in_dW(u, v, c):
     return no_stride(u, v, c)
 
 
+@mistake("stride ignored along one axis", "conv2d", "dW", "read", STRIDE)
+def no_stride_in_rows_of_x(u, v, c):
+    return no_stride_in_rows(u, v, c)
+
+
+@mistake("stride ignored along one axis", "conv2d", "dW", "read", STRIDE)
+def no_stride_in_columns_of_x(u, v, c):
+    return no_stride_in_columns(u, v, c)
+
+
 @mistake("dW from an x padded at one side", CONV, "dW", "padded", STRIDE)
 def padded_at_the_end(x, c):
     """The zeros stand at both sides of x, as in the forward pass."""
@@ -385,6 +434,34 @@ def last_window(x, delta, c, step):
     only = np.zeros_like(delta)
     only[:, -1, -1, -1] = delta[:, -1, -1, -1]
     return weights(x, only, c, step)
+
+
+@mistake("sums multiplied in place of products summed", ALL, "dW", "weights", DENSE)
+def means_multiplied(x, delta, c, step):
+    """The mean of x times the sum of delta: dW sums the products of each example, not the product of the sums."""
+    return weights(x.mean(axis=3, keepdims=True), delta.sum(axis=3, keepdims=True), c, step)
+
+
+@mistake("sums multiplied in place of products summed", ALL, "dW", "weights", DENSE)
+def sums_multiplied(x, delta, c, step):
+    return weights(x.sum(axis=3, keepdims=True), delta.sum(axis=3, keepdims=True), c, step)
+
+
+@mistake("sums multiplied in place of products summed", ALL, "dW", "weights", DENSE)
+def both_means_multiplied(x, delta, c, step):
+    return weights(x.mean(axis=3, keepdims=True), delta.mean(axis=3, keepdims=True), c, step)
+
+
+@mistake("x's first channel for all", CONV, "dW", "after", CHANNELS)
+def first_of_x(dW, c):
+    """Each input channel meets delta for itself: an index 0 stands where c belongs."""
+    return np.broadcast_to(dW[:, :1], dW.shape)
+
+
+@mistake("delta's first channel for all", CONV, "dW", "after", CHANNELS)
+def first_of_delta(dW, c):
+    """Each output channel has its own deltas: an index 0 stands where the channel belongs."""
+    return np.broadcast_to(dW[:1], dW.shape)
 
 
 @mistake("dW summed over the input channels", CONV, "dW", "after", CHANNELS)

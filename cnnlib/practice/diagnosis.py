@@ -7,10 +7,11 @@ import numpy as np
 from .adapters import adapter
 from .cases import RETURNS, cases
 from .mistakes import catalogue
-from .naming import Finding, close, name, precision
+from .naming import Finding, close, loud, name, precision
 from .report import LIMITS, Report
 from .seen import describe
 from .subject import LAYOUTS, axes_of, run
+from .weak import apart
 
 
 def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pairs=False):
@@ -40,7 +41,9 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     one sentence, where an argument is none of these, or where the subject returns no gradients.
     """
     called, given = adapter(subject, call), axes
-    theirs = axes_of(of, layout, {**getattr(called, "axes", {}).get(of, {}), **(axes or {})} if axes is None or isinstance(axes, dict) else axes)
+    if not isinstance(axes, dict | None):
+        raise ValueError(f'axes is {axes!r}, want a dict like {{"x": "NHWC", "W": "HWIO"}}')
+    theirs = axes_of(of, layout, getattr(called, "axes", {}).get(of, {}) | (axes or {}))
     tried = chosen(cases(of, theirs, pairs), {**getattr(called, "fixed", {}).get(of, {}), **wanted(only)})
     outcomes = [run(subject, case, called) for case in tried]
     if all(outcome.error for outcome in outcomes):
@@ -50,6 +53,7 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     findings, errors = [], {}
     for gradient in RETURNS[of].split():
         finding, errors[gradient] = judge(gradient, outcomes)
+        finding = finding or by_exception(gradient, outcomes)
         if finding:
             findings.append(finding)
     return Report(of, outcomes, findings, errors, kept)
@@ -128,8 +132,24 @@ def judge(gradient, outcomes):
         finding.seen = describe(gradient, evidence, tolerance)
     case = wrong[0]
     mine = next(m for c, m in evidence if c is case)
-    finding.first = case, mine
+    finding.first = mine
+    finding.only = apart(finding.right, finding.wrong)
     return finding, error
+
+
+def by_exception(gradient, outcomes):
+    """A Finding where a known mistake is the reason of the exceptions, else None."""
+    failed = [(o.case, o.error) for o in outcomes if o.error]
+    failed = [pair for pair in failed if pair[0].special not in LIMITS] or failed
+    done = [(o.case, o.found[gradient]) for o in outcomes if not o.error]
+    if not failed or not done or any(mine is None for _, mine in done):
+        return None
+    found = loud(gradient, done, failed)
+    if not found:
+        return None
+    finding = Finding(gradient, [case for case, _ in failed], [case for case, _ in done], found)
+    finding.raised = True
+    return finding
 
 
 def cut_off(gradient, evidence):

@@ -50,6 +50,58 @@ def times_examples(gradient, c):
     return gradient * c.N
 
 
+def repeated(factor):
+    """Registers one more count of turns."""
+
+    @mistake("added once for every turn of another loop", "conv2d conv1d", "dW db", "after", AVERAGE)
+    def turns(gradient, c):
+        """What does not change in a loop is added in it, so it counts once for each turn: C, O, OH OW or KH KW times."""
+        return gradient * factor(c)
+
+
+for count in (
+    lambda c: c.positions,
+    lambda c: len(c.x),
+    lambda c: len(c.delta),
+    lambda c: np.prod(c.kernel),
+    lambda c: c.N * c.positions,
+    lambda c: len(c.x) * np.prod(c.kernel),
+):
+    repeated(count)
+
+
+@mistake("delta cut where it is negative", LAYERS, "dx dW db", "delta", RECURSION)
+def delta_masked(delta, c):
+    """A ReLU's mask comes from its input z; here it comes from delta's sign."""
+    return delta * (delta > 0)
+
+
+@mistake("rows and columns of delta exchanged", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def delta_transposed(delta, c):
+    """delta[j, i] stands where delta[i, j] belongs: no error where the outputs are square."""
+    return delta.swapaxes(1, 2)
+
+
+def taken_along(slope):
+    """Registers one more activation function."""
+
+    @mistake(
+        "f' of the layer before taken along",
+        LAYERS,
+        "dx",
+        "after",
+        RECURSION,
+        "x is the output of an activation, and dx is meant as the delta before it",
+    )
+    def along(dx, c):
+        """dx is multiplied by the slope of the activation before this layer, which has a backward pass of its own."""
+        return dx * slope(c.x)
+
+
+for slope in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
+    taken_along(slope)
+
+
 @mistake("twice too large", f"{LAYERS} {POOLS} squared_error", ANY, "after", RECURSION)
 def doubled(gradient, c):
     """A 2 too much: from the square without its half, or from adding the same twice."""

@@ -72,10 +72,22 @@ def labels_alone(p, y, c):
     return -y
 
 
-@mistake("only the right class has a gradient", SOFTMAX, "dscores", "subtract", WRONG)
-def right_class(p, y, c):
-    """The other scores have p as their gradient, not zero."""
-    return y * (p - y) * p
+@mistake("softmax's own slope alone", SOFTMAX, "dscores", "subtract", JACOBIAN)
+def slope_alone(p, y, c):
+    """p (1 - p) is on the Jacobian's diagonal; the labels are not in it."""
+    return p * (1 - p)
+
+
+@mistake("p - y over p (1 - p)", SOFTMAX, "dscores", "subtract", WRONG)
+def divided_by_slope(p, y, c):
+    """The gradient for p of a two-class loss; softmax itself is still to be passed."""
+    return (p - y) / (p * (1 - p))
+
+
+@mistake("the predicted class in place of the label", SOFTMAX, "dscores", "one_hot", WRONG)
+def predicted(labels, c):
+    """argmax of the scores is what the network says, not what is right."""
+    return one_hot(c.scores.argmax(axis=0), c)
 
 
 @mistake("softmax applied twice", SOFTMAX, "dscores", "softmax", WRONG)

@@ -6,7 +6,7 @@ x and delta (C, H, W, N), W (O, I, KH, KW), b (O,).
 """
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,6 +31,7 @@ class Mistake:
     section: str
     convention: str = ""
     forms: list = field(default_factory=list, repr=False)
+    known: dict = field(default_factory=dict, repr=False)
 
     @property
     def lines(self):
@@ -42,12 +43,13 @@ class Mistake:
         """What is wrong, in a sentence."""
         return " ".join(self.lines.__doc__.split())
 
-    @cached_property
-    def passes(self):
-        """{layer: names of the weak checks that do not see it}, found by running them."""
+    def passes(self, of):
+        """Names of the weak checks that do not see it in this layer, found by running them."""
         from .weak import passed
 
-        return {layer: passed(self, layer) for layer in self.layers}
+        if of not in self.known:
+            self.known[of] = passed(self, of)
+        return self.known[of]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ class Finding:
     alternatives: list = field(default_factory=list)
     seen: list = field(default_factory=list)
     factor: float = None
+    first: np.ndarray = None
+    only: list = field(default_factory=list)
+    raised: bool = False
 
 
 def precision(arrays):
@@ -115,3 +118,25 @@ def right(case, gradient, **values):
     """A right gradient in the book's axes, with other values in the place of the case's."""
     other = case.with_values(**values) if values else case
     return other.from_user(gradient, other.right(gradient))
+
+
+def loud(gradient, done, failed):
+    """Mistakes that show as exceptions: right where the program runs, and where it raises, NumPy's message has the
+    wrong shape that they give. done: (case, array) pairs; failed: (case, exception) pairs."""
+    found = []
+    for form in forms(failed[0][0].of, gradient):
+        if not all(named_in(error, simulate(case, gradient, (form,)), case, gradient) for case, error in failed):
+            continue
+        if all(close(simulate(case, gradient, (form,)), mine, 1e-9) for case, mine in done):
+            found.append((form,))
+    return unique(found)
+
+
+def named_in(error, wrong, case, gradient):
+    """Whether a message has the shape of this wrong gradient, or that of one example of it."""
+    if wrong is None or wrong.shape == case.right(gradient).shape:
+        return False
+    axis = case.letters(gradient)[1].find("N")
+    one = wrong.shape[:axis] + wrong.shape[axis + 1 :] if axis >= 0 else wrong.shape
+    said = str(error).replace(" ", "")
+    return any(str(tuple(shape)).replace(" ", "") in said for shape in (wrong.shape, one))

@@ -100,6 +100,11 @@ def over_channels(seen, c):
     return seen == seen.max(axis=(0, 1))
 
 
+@mistake("argmax over all channels of the window", MAX, "dx", "shares", ONE)
+def over_all(seen, c):
+    return seen == seen.max(axis=(0, 1, 4), keepdims=True)[0]
+
+
 @mistake("no mask: every place gets the delta", MAX, "dx", "shares", ONE)
 def no_mask(seen, c):
     """Only the place of the maximum had a say in the output."""
@@ -129,6 +134,13 @@ def zeros_win(c):
     """Padded with zeros, a window of negative numbers has its maximum in the padding, where delta is lost."""
     images = np.pad(c.x, ((0, 0), *((p, p) for p in c.padding), (0, 0)))
     return np.stack([images[window(u, v, c)] for u, v in c.taps])
+
+
+@mistake("stride ignored where the maximum is searched", MAX, "dx", "seen", STRIDE)
+def searched_without_stride(c):
+    """The window in which the maximum is searched starts at (s i, s j) too."""
+    images = np.pad(c.x, ((0, 0), *((p, p) for p in c.padding), (0, 0)), constant_values=-np.inf)
+    return np.stack([images[no_stride(u, v, c)] for u, v in c.taps])
 
 
 @mistake("max taken of absolute values", MAX, "dx", "seen", ONE)
@@ -245,6 +257,12 @@ def stride_squared(seen, c):
 def by_outputs(seen, c):
     """n is the number of places in a window, not that of the windows."""
     return np.full(seen.shape, 1 / c.positions)
+
+
+@mistake("divided by the size of x", AVG, "dx", "shares", MEAN)
+def by_inputs(seen, c):
+    """n is the number of places in a window, not that of the whole image."""
+    return np.full(seen.shape, 1 / np.prod(c.x.shape[1:3]))
 
 
 @mistake("one place of the window gets it all", AVG, "dx", "shares", MEAN)

@@ -1,6 +1,7 @@
 """What diagnose found, as an object and as a text."""
 
 from .mistakes import catalogue
+from .weak import apart
 
 # What a program may refuse and still be right in all that it takes.
 LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
@@ -65,7 +66,13 @@ class Report:
     def about(self, finding):
         """The lines on one wrong gradient."""
         case, total = finding.wrong[0], len(finding.wrong) + len(finding.right)
-        lines = [f"{finding.gradient} is wrong on {len(finding.wrong)} of {total} inputs, {count(finding)}."]
+        if finding.raised:
+            start = f"{finding.gradient} cannot be put where it belongs on {len(finding.wrong)} of {total} inputs."
+        else:
+            start = f"{finding.gradient} is wrong on {len(finding.wrong)} of {total} inputs, {count(finding)}."
+        lines = [start]
+        if finding.only:
+            lines.append(f"It is right with {' or '.join(finding.only)}, and only then.")
         named = [" and ".join(m.name for m in made) for made in finding.alternatives]
         if len(named) == 1:
             lines.append(f"It is consistent with: {named[0]}.")
@@ -80,7 +87,7 @@ class Report:
                 lines.append(f"  A convention, not an error, if {m.convention}.")
             if finding.factor is not None:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
-            if hides := m.passes.get(self.of):
+            if hides := m.passes(self.of):
                 lines.append(f"  Not seen by a test with: {', '.join(hides)}.")
             lines.append(f"  Read: {m.section}")
         lines.append(f"The smallest input that shows it: {case}.")
@@ -94,6 +101,8 @@ class Report:
                 first = group[0]
                 said = f"{type(first.error).__name__}: {str(first.error).splitlines()[0] if str(first.error) else ''}"
                 lines += ["", f"It {kind} {len(group)} inputs; the first: {first.case}", f"  {said}"]
+                if only := apart([o.case for o in self.outcomes if not o.error], [o.case for o in group]):
+                    lines.append(f"  It runs with {' or '.join(only)}, and only then.")
         return lines
 
     def as_dict(self):
@@ -120,10 +129,10 @@ class Report:
 
 def count(finding):
     """In how many of how many numbers."""
-    case, mine = getattr(finding, "first", (None, None))
-    if case is None:
+    mine = finding.first
+    if mine is None:
         return "by rounding only"
-    right = case.right(finding.gradient)
+    right = finding.wrong[0].right(finding.gradient)
     if mine.shape != right.shape:
         return f"its shape is {mine.shape}, want {right.shape}"
     scale = max(float(abs(right).max()), 1e-6)

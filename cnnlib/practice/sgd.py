@@ -62,12 +62,6 @@ def no_momentum(v, gradient, lr, name, c):
     return gradient
 
 
-@mistake("momentum ignored on the bias", SGD, "b", "velocity", STEP)
-def no_momentum_on_bias(v, gradient, lr, name, c):
-    """W has momentum and b has none."""
-    return gradient
-
-
 @mistake("dampened momentum", SGD, BOTH, "velocity", STEP, "the velocity is a running mean, as with dampening")
 def dampened(v, gradient, lr, name, c):
     """The gradient is multiplied by 1 - momentum."""

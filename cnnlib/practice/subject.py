@@ -31,8 +31,6 @@ def axes_of(of, layout, axes=None):
     table = LAYOUTS[layout]
     x, W = table["conv2d"] if of in POOLS else table.get(of, table[""])
     found = {"x": x, "W": W, "b": "O"}
-    if axes is not None and not isinstance(axes, dict):
-        raise ValueError(f'axes is {axes!r}, want a dict like {{"x": "NHWC", "W": "HWIO"}}')
     for name, letters in (axes or {}).items():
         wanted = LETTERS.get(of, {"x": "NC"}) | {"b": "O"}
         if name not in wanted or not isinstance(letters, str):

@@ -41,7 +41,7 @@ def passed(mistake, of):
     for name, holds in INPUTS.items():
         try:
             chosen = [i for i, case in enumerate(tried) if holds(case)]
-        except AttributeError:
+        except (AttributeError, ValueError):  # such inputs have no stride, no ties, ...
             continue
         if chosen and len(chosen) < len(tried) and not any(seen[i, g] for i in chosen for g in gradients):
             hidden.append(name)
@@ -71,3 +71,15 @@ def same_mean(right, wrong):
 
 def differs(case, gradient, form):
     return not close(simulate(case, gradient, (form,)), case.right(gradient), 1e-9)
+
+
+def apart(right, wrong):
+    """Names of the kinds of input that part the cases: all of ``right`` are of this kind and none of ``wrong`` is."""
+    names = []
+    for name, holds in INPUTS.items():
+        try:
+            if right and wrong and all(map(holds, right)) and not any(map(holds, wrong)):
+                names.append(name)
+        except (AttributeError, ValueError):  # such inputs have no stride, no ties, ...
+            continue
+    return names
