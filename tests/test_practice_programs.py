@@ -15,7 +15,13 @@ def program(source):
     of, options, mistakes, words = (part.strip() for part in first.split("|"))
     wanted = [name.strip() for name in mistakes.split(";") if name.strip()]
     name = f"{len(PROGRAMS)}-{of}-{(wanted or ['right'])[0][:30]}"
-    PROGRAMS[name] = of, eval(f"dict({options})"), wanted, [w.strip() for w in words.split(";") if w.strip()], code
+    PROGRAMS[name] = (
+        of,
+        eval(f"dict({options})"),
+        wanted,
+        [w.strip() for w in words.split(";") if w.strip()],
+        code,
+    )
 
 
 def load(code):
@@ -24,8 +30,6 @@ def load(code):
     exec(code, space)
     own = [v for v in space.values() if callable(v) and getattr(v, "__module__", None) == "program"]
     return own[-1]
-
-
 
 
 # ---- loops, as students write them ----------------------------------------------------------------------
@@ -275,7 +279,11 @@ for wanted, old, new in (
     ("rot90 or flip on the wrong axes", "W[:, :, ::-1, ::-1]", "np.rot90(W, 2)"),
     ("rot90 or flip on the wrong axes", "W[:, :, ::-1, ::-1]", "np.flip(W)"),
     ("kernel rotated by 90 degrees", "W[:, :, ::-1, ::-1]", "np.rot90(W, axes=(2, 3))"),
-    ("in and out channels not swapped", "windows(full, (KH, KW), axis=(2, 3)), turned)", "windows(full, (KH, KW), axis=(2, 3)), turned.swapaxes(0, 1))"),
+    (
+        "in and out channels not swapped",
+        "windows(full, (KH, KW), axis=(2, 3)), turned)",
+        "windows(full, (KH, KW), axis=(2, 3)), turned.swapaxes(0, 1))",
+    ),
     ("delta padded by p in place of K - 1 - p", "a, c = KH - 1 - p, KW - 1 - p", "a = c = p"),
     ("padding not cropped", "a, c = KH - 1 - p, KW - 1 - p", "a, c = KH - 1, KW - 1"),
     ("zeros between the deltas missing", "spread[:, :, ::s, ::s] = delta", "spread = delta"),
@@ -287,20 +295,37 @@ for wanted, old, new in (
     ("bias gradient summed over the channels too", 'np.einsum("nfij->f", delta)', "delta.sum()"),
     ("bias gradient summed over the wrong axes", 'np.einsum("nfij->f", delta)', "delta.sum(axis=(0, 1, 2))"),
     ("wrong sign", "return dx, dW, db", "return -dx, -dW, -db"),
-    ("computed in single precision", "return dx, dW, db", "return tuple(g.astype(np.float32) for g in (dx, dW, db))"),
+    (
+        "computed in single precision",
+        "return dx, dW, db",
+        "return tuple(g.astype(np.float32) for g in (dx, dW, db))",
+    ),
     ("dW with its two channel axes exchanged", "->fcuv", "->cfuv"),
-    ("kernel not rotated; bias gradient not summed over examples", 'turned = W[:, :, ::-1, ::-1]\n    dx', 'turned = W; db = delta.sum((2, 3))\n    dx'),
-    ("kernel not rotated; averaged over the examples once more", 'turned = W[:, :, ::-1, ::-1]\n    dx', 'turned = W / N\n    dx'),
+    (
+        "kernel not rotated; bias gradient not summed over examples",
+        "turned = W[:, :, ::-1, ::-1]\n    dx",
+        "turned = W; db = delta.sum((2, 3))\n    dx",
+    ),
+    (
+        "kernel not rotated; averaged over the examples once more",
+        "turned = W[:, :, ::-1, ::-1]\n    dx",
+        "turned = W / N\n    dx",
+    ),
     ("weights updated before dx is taken", "turned = W[", "turned = (W - 0.01 * dW)["),
     ("weight decay in the gradient", "return dx, dW, db", "return dx, dW + 0.3 * W, db"),
-    ("input changed in place", "    N, F", "    delta *= 1.0; delta += 1; delta -= 1; delta[delta < 0] *= 0.5\n    N, F"),
+    (
+        "input changed in place",
+        "    N, F",
+        "    delta *= 1.0; delta += 1; delta -= 1; delta[delta < 0] *= 0.5\n    N, F",
+    ),
     ("padding not cropped; wrong sign", "a, c = KH - 1 - p, KW - 1 - p", "a, c = KH - 1, KW - 1; W = -W"),
 ):
     assert old in FULL, old
     if "in place" not in wanted:
         program(f"conv2d | | {wanted} |" + FULL.replace(old, new))
 
-program("""conv2d | | | order
+program(
+    """conv2d | | | order
 calls = []
 def backward(x, W, b, delta, stride, padding):
     print("backward", len(calls))
@@ -317,7 +342,8 @@ def backward(x, W, b, delta, stride, padding):
             dxp[:, :, rows, cols] += np.einsum("nfij,fc->ncij", delta, W[:, :, u, v])
     x[:] = 0; W[:] = W; delta *= 1
     return dW, delta.sum((0, 2, 3), keepdims=True)[0], dxp[:, :, padding:padding+H, padding:padding+Wd]
-""".replace("    x[:] = 0; W[:] = W; delta *= 1\n", ""))
+""".replace("    x[:] = 0; W[:] = W; delta *= 1\n", "")
+)
 
 program("""conv2d | | gradient accumulated over calls |
 dW, db = {}, {}
@@ -474,16 +500,43 @@ def max_pool_backward(dout, cache):
     return dx
 """
 for wanted, body in (
-    ("", "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, j]"),
-    ("ties: every maximum gets the whole delta", "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += (window == window.max()) * dout[n, c, i, j]"),
-    ("ties: the maxima share the delta", "m = window == window.max(); dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += m / m.sum() * dout[n, c, i, j]"),
-    ("pooling: overlap overwritten instead of added", "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] = dout[n, c, i, j]"),
-    ("pooling: overlap overwritten instead of added; ties: every maximum gets the whole delta", "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] = (window == window.max()) * dout[n, c, i, j]"),
-    ("stride ignored in pooling", "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i+u, j+v] += dout[n, c, i, j]"),
-    ("place in the window taken for the place in x", "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, u, v] += dout[n, c, i, j]"),
-    ("row and column of the maximum exchanged", "v, u = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, j]"),
+    (
+        "",
+        "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, j]",
+    ),
+    (
+        "ties: every maximum gets the whole delta",
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += (window == window.max()) * dout[n, c, i, j]",
+    ),
+    (
+        "ties: the maxima share the delta",
+        "m = window == window.max(); dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += m / m.sum() * dout[n, c, i, j]",
+    ),
+    (
+        "pooling: overlap overwritten instead of added",
+        "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] = dout[n, c, i, j]",
+    ),
+    (
+        "pooling: overlap overwritten instead of added; ties: every maximum gets the whole delta",
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] = (window == window.max()) * dout[n, c, i, j]",
+    ),
+    (
+        "stride ignored in pooling",
+        "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i+u, j+v] += dout[n, c, i, j]",
+    ),
+    (
+        "place in the window taken for the place in x",
+        "u, v = np.unravel_index(np.argmax(window), window.shape); dx[n, c, u, v] += dout[n, c, i, j]",
+    ),
+    (
+        "row and column of the maximum exchanged",
+        "v, u = np.unravel_index(np.argmax(window), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, j]",
+    ),
     ("the value searched in all of x", "dx[n, c][x[n, c] == window.max()] += dout[n, c, i, j]"),
-    ("max pooling shared as average pooling", "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += dout[n, c, i, j] / (HH * WW)"),
+    (
+        "max pooling shared as average pooling",
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += dout[n, c, i, j] / (HH * WW)",
+    ),
 ):
     program(f'max_pool2d | call="cs231n" | {wanted} |' + POOL.replace("BODY", body))
 
@@ -536,7 +589,10 @@ for wanted, share in (
     ("divided by the stride's square", "dA[i, h, w, c] / stride ** 2"),
 ):
     program(f'avg_pool2d | call="deeplearning.ai" | {wanted} |' + AVG.replace("SHARE", share))
-program('max_pool2d | call="deeplearning.ai" | ties: every maximum gets the whole delta |' + AVG.replace("SHARE", "0"))
+program(
+    'max_pool2d | call="deeplearning.ai" | ties: every maximum gets the whole delta |'
+    + AVG.replace("SHARE", "0")
+)
 
 # Activations and losses.
 for of, wanted, words, body in (
@@ -550,7 +606,12 @@ for of, wanted, words, body in (
     ("sigmoid", "", "", "s = 1 / (1 + np.exp(-x)); return delta * s * (1 - s)"),
     ("sigmoid", "f' of z as if z were a", "A convention", "return delta * x * (1 - x)"),
     ("sigmoid", "f' missing", "", "return delta"),
-    ("sigmoid", "f' of a in place of z", "", "s = lambda t: 1 / (1 + np.exp(-t)); a = s(x); return delta * s(a) * (1 - s(a))"),
+    (
+        "sigmoid",
+        "f' of a in place of z",
+        "",
+        "s = lambda t: 1 / (1 + np.exp(-t)); a = s(x); return delta * s(a) * (1 - s(a))",
+    ),
     ("tanh", "", "", "return delta / np.cosh(x) ** 2"),
     ("tanh", "1 - a in place of 1 - a^2", "", "return delta * (1 - np.tanh(x))"),
 ):
@@ -574,7 +635,11 @@ for wanted, old, new in (
     ("softmax over the examples", "axis=1", "axis=0"),
     ("softmax overflows", "x - np.max(x, axis=1, keepdims=True)", "x"),
     ("whole rows of the labels' numbers", "dx[np.arange(N), y] -= 1", "dx[:, y] -= 1"),
-    ("divided by the outputs in place of the examples", "x.shape[0]\n    loss", "x.shape[0]\n    dx0 = N; K = x.shape[1]\n    loss"),
+    (
+        "divided by the outputs in place of the examples",
+        "x.shape[0]\n    loss",
+        "x.shape[0]\n    dx0 = N; K = x.shape[1]\n    loss",
+    ),
 ):
     code = SOFTMAX.replace(old, new)
     code = code.replace("dx /= N\n", "dx /= K\n") if "K = x" in code else code

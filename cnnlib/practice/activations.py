@@ -21,7 +21,9 @@ def join(slope, delta, c):
 
 def f(z, of):
     """The function itself."""
-    return {RELU: lambda: np.maximum(z, 0), SIGMOID: lambda: 1 / (1 + np.exp(-z)), TANH: lambda: np.tanh(z)}[of]()
+    return {RELU: lambda: np.maximum(z, 0), SIGMOID: lambda: 1 / (1 + np.exp(-z)), TANH: lambda: np.tanh(z)}[
+        of
+    ]()
 
 
 def of_output(a, of):

@@ -55,7 +55,9 @@ def deeplearning_ai(subject, of, given):
     if "pool" in of:
         cache = g["x"], {"f": g["kernel"], "stride": g["stride"]}
         modes = {"mode": "max" if of.startswith("max") else "average"}
-        return subject(g["delta"], cache, **(modes if "mode" in inspect.signature(subject).parameters else {}))
+        return subject(
+            g["delta"], cache, **(modes if "mode" in inspect.signature(subject).parameters else {})
+        )
     return subject(g["delta"], g["x"]) if "delta" in g else subject(*g.values())
 
 
@@ -109,12 +111,16 @@ class LayerClass:
         return dx, self.get(layer, "dW", "W"), self.get(layer, "db", "b")
 
     def make(self, subject, of, given):
-        sizes = {"stride": given.get("stride"), "padding": given.get("padding"), "kernel": given.get("kernel")}
+        sizes = {
+            "stride": given.get("stride"),
+            "padding": given.get("padding"),
+            "kernel": given.get("kernel"),
+        }
         sizes |= {"W": given.get("W"), "b": given.get("b")}
         if "W" in given:
-            (O, I, *_), (KH, KW) = self.case.W.shape, self.case.kernel
+            KH, KW = self.case.kernel
             kernel = KW if of == "conv1d" or KH == KW else (KH, KW)
-            sizes |= {"in": I, "out": O, "kernel": kernel}
+            sizes |= {"in": self.case.W.shape[1], "out": self.case.W.shape[0], "kernel": kernel}
         kinds = {name: kind for kind, names in SIZES.items() for name in names.split()}
         chosen = {}
         for parameter in inspect.signature(subject).parameters.values():
@@ -172,7 +178,9 @@ def adapter(subject, call):
     if isinstance(call, str) and call not in NAMED:
         raise ValueError(f"call is {call!r}, want a function or one of {', '.join(map(repr, NAMED))}")
     if call is not None and not isinstance(call, str) and not callable(call):
-        raise ValueError(f"call is {type(call).__name__}, want a function or one of {', '.join(map(repr, NAMED))}")
+        raise ValueError(
+            f"call is {type(call).__name__}, want a function or one of {', '.join(map(repr, NAMED))}"
+        )
     if isinstance(call, str):
         return NAMED[call]
     if call is not None:

@@ -56,8 +56,8 @@ CONV1D = [
     (2, 3, (1, 8), 4, (1, 3), 2, 1, "rows left over"),
 ]
 DENSE = [
-    (C, O, (1, 1), N, (1, 1), 1, 0, special)
-    for C, O, N, special in (
+    (C, D, (1, 1), N, (1, 1), 1, 0, special)
+    for C, D, N, special in (
         *((1, 1, 1, ""), (2, 3, 1, ""), (2, 3, 4, ""), (3, 2, 4, "")),
         *((3, 3, 2, ""), (3, 3, 3, ""), (4, 3, 5, "whole numbers")),
     )
@@ -79,6 +79,10 @@ POOL = [
 ]
 
 
+def absent(letters, others):
+    return tuple(i for i, letter in enumerate(letters) if letter not in others)
+
+
 class Raw(np.ndarray):
     """An array in the user's axes already, which may be no gradient's."""
 
@@ -93,7 +97,9 @@ class Case:
 
     @property
     def N(self):
-        return getattr(self, {"softmax_cross_entropy": "scores", "squared_error": "outputs"}.get(self.of, "x")).shape[-1]
+        return getattr(
+            self, {"softmax_cross_entropy": "scores", "squared_error": "outputs"}.get(self.of, "x")
+        ).shape[-1]
 
     @property
     def taps(self):
@@ -135,7 +141,7 @@ class Case:
         array = array.squeeze(tuple(i for i, letter in enumerate(book) if letter not in theirs))
         book = [letter for letter in book if letter in theirs]
         array = array.transpose([book.index(letter) for letter in theirs if letter in book])
-        return np.ascontiguousarray(np.expand_dims(array, tuple(i for i, l in enumerate(theirs) if l not in book)))
+        return np.ascontiguousarray(np.expand_dims(array, absent(theirs, book)))
 
     def from_user(self, name, array):
         """The way back."""
@@ -143,11 +149,13 @@ class Case:
         array = array.squeeze(tuple(i for i, letter in enumerate(theirs) if letter not in book))
         theirs = [letter for letter in theirs if letter in book]
         array = array.transpose([theirs.index(letter) for letter in book if letter in theirs])
-        return np.expand_dims(array, tuple(i for i, l in enumerate(book) if l not in theirs))
+        return np.expand_dims(array, absent(book, theirs))
 
     def as_bias(self, name, value):
         """A db of another shape, (1, O) or (O, 1), as b's own; everything else as it is."""
-        shape = tuple(len(self.b) if letter == "O" else 1 for letter in self.axes["b"]) if name == "db" else ()
+        shape = (
+            tuple(len(self.b) if letter == "O" else 1 for letter in self.axes["b"]) if name == "db" else ()
+        )
         alike = [n for n in value.shape if n > 1] == [n for n in shape if n > 1]
         return value.reshape(shape) if name == "db" and alike else value
 
@@ -210,7 +218,9 @@ def cases(of, axes, pairs=False):
     if of in tables:
         rows = [row for row in tables[of] if pairs or "pairs" not in row[-1]]
         return [sliding(of, axes, *row, seed=seed) for seed, row in enumerate(rows)]
-    return {"sgd": steps, "softmax_cross_entropy": scored, "squared_error": targeted}.get(of, pointwise)(of, axes)
+    return {"sgd": steps, "softmax_cross_entropy": scored, "squared_error": targeted}.get(of, pointwise)(
+        of, axes
+    )
 
 
 def numbers(rng, shape, special=""):
@@ -220,26 +230,31 @@ def numbers(rng, shape, special=""):
     return -abs(values) if special == "only negative numbers" else values
 
 
-def sliding(of, axes, C, O, size, N, kernel, stride, padding, special="", seed=0):
+def sliding(of, axes, C, D, size, N, kernel, stride, padding, special="", seed=0):
     stride, padding = ((v if isinstance(v, tuple) else (v, v)) for v in (stride, padding))
     if of == "conv1d":
         stride, padding = (1, stride[1]), (0, padding[1])
-    rng = np.random.default_rng([seed, C, O, N])
+    rng = np.random.default_rng([seed, C, D, N])
     out = [(n + 2 * p - k) // s + 1 for n, p, k, s in zip(size, padding, kernel, stride)]
-    x, delta = numbers(rng, (C, *size, N), special), numbers(rng, (O, *out, N), special.replace("only neg", ""))
+    x, delta = (
+        numbers(rng, (C, *size, N), special),
+        numbers(rng, (D, *out, N), special.replace("only neg", "")),
+    )
     values = dict(x=x, delta=delta, kernel=kernel, stride=stride, padding=padding)
     if of in WINDOWS:
-        values |= dict(W=numbers(rng, (O, C, *kernel), special), b=numbers(rng, O, special))
+        values |= dict(W=numbers(rng, (D, C, *kernel), special), b=numbers(rng, D, special))
     return Case(of, axes, special, **values)
 
 
 def pointwise(of, axes):
     rng = np.random.default_rng(5)
-    sizes = [(2, 1), (3, 4), (4, 3)]
+    sizes = [(2, 1), (3, 4), (4, 3)]  # examples last
     made = [Case(of, axes, x=2 * rng.standard_normal(s), delta=rng.standard_normal(s)) for s in sizes]
     if of == "relu":
-        x = rng.integers(-1, 2, (4, 5)) * 1.0
-        made.append(Case(of, axes, "zeros in x", x=x, delta=rng.standard_normal(x.shape)))
+        for shape in ((4, 1), (4, 5)):
+            x = rng.integers(-1, 2, shape) * 1.0
+            x[:2, :1] = [[1], [0]]
+            made.append(Case(of, axes, "zeros in x", x=x, delta=rng.standard_normal(shape)))
     return made
 
 
@@ -247,7 +262,7 @@ def scored(of, axes):
     rng, made = np.random.default_rng(6), []
     for K, N, size, special in (
         *((2, 1, 1, ""), (4, 3, 2, ""), (3, 5, 2, ""), (4, 4, 1, "")),
-        (3, 4, 900, "scores of almost a thousand"),
+        *((4, 1, 900, "scores of almost a thousand"), (3, 4, 900, "scores of almost a thousand")),
     ):
         scores, labels = size * rng.uniform(0.2, 1, (K, N)), rng.integers(0, K, N)
         made.append(Case(of, axes, special, scores=scores, labels=labels))
@@ -269,6 +284,8 @@ def steps(of, axes):
         start = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(3)}
         grads = {k: [rng.standard_normal(v.shape) for _ in rates] for k, v in start.items()}
         made.append(
-            Case(of, axes, start=start, grads=grads, rates=rates, momentum=momentum, weight_decay=weight_decay)
+            Case(
+                of, axes, start=start, grads=grads, rates=rates, momentum=momentum, weight_decay=weight_decay
+            )
         )
     return made

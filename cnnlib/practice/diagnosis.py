@@ -47,7 +47,11 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     tried = chosen(cases(of, theirs, pairs), {**getattr(called, "fixed", {}).get(of, {}), **wanted(only)})
     outcomes = [run(subject, case, called) for case in tried]
     if all(outcome.error for outcome in outcomes):
-        other = elsewhere(subject, of, called, layout) if given is None and not getattr(called, "axes", {}) else ""
+        other = (
+            elsewhere(subject, of, called, layout)
+            if given is None and not getattr(called, "axes", {})
+            else ""
+        )
         return Report(of, outcomes, [], {}, [other] if other else [])
     outcomes, kept = twice(subject, outcomes, called)
     findings, errors = [], {}
@@ -60,7 +64,9 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
 
 
 def wanted(only):
-    if only is not None and (not isinstance(only, dict) or not set(only) <= {"stride", "padding", "kernel", "N"}):
+    if only is not None and (
+        not isinstance(only, dict) or not set(only) <= {"stride", "padding", "kernel", "N"}
+    ):
         raise ValueError(f'only is {only!r}, want a dict like {{"stride": 1, "padding": 0}}')
     return only or {}
 
@@ -70,7 +76,9 @@ def chosen(tried, only):
     found = []
     for case in tried:
         mine = {k: getattr(case, k, None) for k in only}
-        if all(v in (only[k], (only[k],) * 2, (1 if k != "padding" else 0, only[k])) for k, v in mine.items()):
+        if all(
+            v in (only[k], (only[k],) * 2, (1 if k != "padding" else 0, only[k])) for k, v in mine.items()
+        ):
             found.append(case)
     if not found:
         raise ValueError(f"only is {only!r}, want values that some input has")
@@ -97,7 +105,11 @@ def twice(subject, outcomes, call):
             found[k] = b - a if moved else a
             grown |= {k} if moved else set()
         judged.append(replace(two, found=found))
-    if any(o.found and any(f is not None and close(f, o.case.right(k), 1e-9) for k, f in o.found.items() if k in grown) for o in judged):
+    if any(
+        o.found
+        and any(f is not None and close(f, o.case.right(k), 1e-9) for k, f in o.found.items() if k in grown)
+        for o in judged
+    ):
         return judged, [("accumulated", sorted(grown))]
     return outcomes, ["two calls with the same input give two answers"]
 
@@ -108,7 +120,9 @@ def equal(a, b):
 
 def judge(gradient, outcomes):
     """(a Finding, or None where all is right; the largest relative error)."""
-    evidence = [(o.case, o.found[gradient]) for o in outcomes if not o.error and o.found[gradient] is not None]
+    evidence = [
+        (o.case, o.found[gradient]) for o in outcomes if not o.error and o.found[gradient] is not None
+    ]
     if not evidence:
         return None, None
     failed = [o.case for o in outcomes if o.error and o.case.special not in LIMITS]

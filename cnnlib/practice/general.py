@@ -132,7 +132,9 @@ def example_left_out(delta, c):
     return kept
 
 
-@mistake("the last row or column of outputs is left out", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT)
+@mistake(
+    "the last row or column of outputs is left out", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT
+)
 def edge_left_out(delta, c):
     """The loops over positions end one too early."""
     kept = delta.copy()
@@ -205,7 +207,9 @@ def bias_decay(c, right):
     return c.b
 
 
-@mistake("computed in single precision", ALL, ANY, "after", "gradient_check#the-step-size", "float32 is meant")
+@mistake(
+    "computed in single precision", ALL, ANY, "after", "gradient_check#the-step-size", "float32 is meant"
+)
 def single(gradient, c):
     """float32 has seven digits: too few for a gradient check, enough for training."""
     return gradient.astype(np.float32)

@@ -5,7 +5,11 @@ import numpy as np
 from .mistakes import mistake, same
 
 SOFTMAX, SQUARED = "softmax_cross_entropy", "squared_error"
-WRONG, JACOBIAN, AVERAGE = "softmax#wrong-answers", "softmax#s-s-road-the-whole-jacobian", "batch_averaging#wrong-answers"
+WRONG, JACOBIAN, AVERAGE = (
+    "softmax#wrong-answers",
+    "softmax#s-s-road-the-whole-jacobian",
+    "batch_averaging#wrong-answers",
+)
 OUTPUT = "delta_recursion#the-delta-of-an-output-unit"
 SUMMED = "the loss is summed over the examples"
 
@@ -191,7 +195,13 @@ def over_everything(g, c):
     return g / g.size
 
 
-@mistake("divided by the outputs in place of the examples", f"{SOFTMAX} {SQUARED}", "dscores doutputs", "divide", AVERAGE)
+@mistake(
+    "divided by the outputs in place of the examples",
+    f"{SOFTMAX} {SQUARED}",
+    "dscores doutputs",
+    "divide",
+    AVERAGE,
+)
 def wrong_size(g, c):
     """The length of the wrong axis: D where N belongs."""
     return g / len(g)

@@ -11,7 +11,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-FILTERS = {"delta", "kernel", "after"}  # steps from an array to an array: two mistakes there follow one another
+FILTERS = {
+    "delta",
+    "kernel",
+    "after",
+}  # steps from an array to an array: two mistakes there follow one another
 _CATALOGUE = {}
 
 
@@ -76,7 +80,7 @@ def mistake(name, layers, gradients, step, section, convention=""):
 
 def catalogue(of=None):
     """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all."""
-    from . import activations, convolution, general, losses, pooling, sgd  # noqa: F401  They fill it.
+    from . import activations, convolution, general, losses, pooling, sgd, weights  # noqa: F401  They fill it.
 
     return {name: entry for name, entry in _CATALOGUE.items() if of is None or of in entry.layers}
 

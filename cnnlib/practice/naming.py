@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .mistakes import Mistake, catalogue, forms, simulate
+from .mistakes import catalogue, forms, simulate
 
 
 @dataclass
@@ -71,7 +71,9 @@ def name(gradient, evidence, tolerance, failed=()):
         return found
     pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
     pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
-    return unique(closest(gradient, [pair for pair in pairs if fit(gradient, pair, order, tolerance)], failed)), None
+    return unique(
+        closest(gradient, [pair for pair in pairs if fit(gradient, pair, order, tolerance)], failed)
+    ), None
 
 
 def closest(gradient, found, failed):
@@ -86,7 +88,9 @@ def fit(gradient, made, evidence, tolerance):
 
 def unique(found):
     """Tuples of mistakes, each set of them once."""
-    return list({frozenset(f.mistake.name for f in made): tuple(f.mistake for f in made) for made in found}.values())
+    return list(
+        {frozenset(f.mistake.name for f in made): tuple(f.mistake for f in made) for made in found}.values()
+    )
 
 
 def along(gradient, evidence, tolerance):
@@ -125,7 +129,9 @@ def loud(gradient, done, failed):
     wrong shape that they give. done: (case, array) pairs; failed: (case, exception) pairs."""
     found = []
     for form in forms(failed[0][0].of, gradient):
-        if not all(named_in(error, simulate(case, gradient, (form,)), case, gradient) for case, error in failed):
+        if not all(
+            named_in(error, simulate(case, gradient, (form,)), case, gradient) for case, error in failed
+        ):
             continue
         if all(close(simulate(case, gradient, (form,)), mine, 1e-9) for case, mine in done):
             found.append((form,))

@@ -65,7 +65,9 @@ def to_all_in_shares(seen, c):
     return tied / tied.sum(axis=0)
 
 
-@mistake("ties: the last maximum gets it", MAX, "dx", "shares", TIES, "a tie goes to the last: a subgradient too")
+@mistake(
+    "ties: the last maximum gets it", MAX, "dx", "shares", TIES, "a tie goes to the last: a subgradient too"
+)
 def to_the_last(seen, c):
     """>= in the search keeps the last maximum; PyTorch and this book take the first, row by row."""
     return winner(seen[::-1], c)[::-1]
@@ -203,13 +205,28 @@ def overwritten_by_tap(shares, c, step):
     return full
 
 
-for function, name, text in (
-    (uncropped, "pooling: padding not cropped", "dx still has the frame that was put around x."),
-    (cropped_by_minus_p, "pooling: padding cropped by p:-p, empty at p = 0", "0:-0 is 0:0, which is empty."),
-    (cut_at_the_corner, "pooling: dx cut from the corner of the padded one", "The frame goes at all sides."),
-    (shifted, "pooling: dx shifted by one", "Each number stands one row and one column too far."),
-):
-    mistake(name, BOTH, "dx", "crop", STRIDE)(function)
+@mistake("pooling: padding not cropped", BOTH, "dx", "crop", STRIDE)
+def not_cropped(full, c):
+    """dx still has the frame that was put around x."""
+    return uncropped(full, c)
+
+
+@mistake("pooling: padding cropped by p:-p, empty at p = 0", BOTH, "dx", "crop", STRIDE)
+def cropped_empty(full, c):
+    """With p = 0 the slice p:-p is 0:0, which is empty."""
+    return cropped_by_minus_p(full, c)
+
+
+@mistake("pooling: dx cut from the corner of the padded one", BOTH, "dx", "crop", STRIDE)
+def cut(full, c):
+    """Padding is ignored in dx: the frame goes at all four sides, not at the end only."""
+    return cut_at_the_corner(full, c)
+
+
+@mistake("pooling: dx shifted by one", BOTH, "dx", "crop", STRIDE)
+def off_by_one(full, c):
+    """Each number stands one row and one column too far."""
+    return shifted(full, c)
 
 
 # ---- average pooling -----------------------------------------------------------------------------------

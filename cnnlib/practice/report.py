@@ -34,7 +34,9 @@ class Report:
         self.notes += [f"{', '.join(missing)} not returned, so not judged"] if missing and errors else []
         unstable = "two calls with the same input give two answers" in self.notes
         crashed = len(self.failed) > len(self.refused)
-        self.ok = not (findings or self.mistakes or unstable or crashed or all(e is None for e in errors.values()))
+        self.ok = not (
+            findings or self.mistakes or unstable or crashed or all(e is None for e in errors.values())
+        )
 
     @property
     def conventions(self):
@@ -55,10 +57,18 @@ class Report:
         for finding in self.findings:
             lines += ["", *self.about(finding)]
         if self.grown:
-            lines += ["", f"{', '.join(self.grown)}: two calls with the same input give two answers, and the second"]
-            lines += ["adds the right gradient to the first: gradient accumulated over calls. Set it to zero in each call."]
+            lines += [
+                "",
+                f"{', '.join(self.grown)}: two calls with the same input give two answers, and the second",
+            ]
+            lines += [
+                "adds the right gradient to the first: gradient accumulated over calls. Set it to zero in each call."
+            ]
         if self.changed:
-            lines += ["", f"input changed in place: {', '.join(self.changed)} is another array after the call."]
+            lines += [
+                "",
+                f"input changed in place: {', '.join(self.changed)} is another array after the call.",
+            ]
         lines += self.raised()
         lines += ["", *(f"Note: {note}." for note in self.notes)] if self.notes else []
         return "\n".join(lines)
@@ -69,7 +79,9 @@ class Report:
         if finding.raised:
             start = f"{finding.gradient} cannot be put where it belongs on {len(finding.wrong)} of {total} inputs."
         else:
-            start = f"{finding.gradient} is wrong on {len(finding.wrong)} of {total} inputs, {count(finding)}."
+            start = (
+                f"{finding.gradient} is wrong on {len(finding.wrong)} of {total} inputs, {count(finding)}."
+            )
         lines = [start]
         if finding.only:
             lines.append(f"It is right with {' or '.join(finding.only)}, and only then.")
@@ -80,7 +92,11 @@ class Report:
             lines += ["It is consistent with each of these, which give the same numbers on all inputs:"]
             lines += [f"  - {one}" for one in named]
         elif finding.seen:
-            lines.append("No mistake of the catalogue gives these numbers. What is seen: " + "; ".join(finding.seen) + ".")
+            lines.append(
+                "No mistake of the catalogue gives these numbers. What is seen: "
+                + "; ".join(finding.seen)
+                + "."
+            )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
             lines.append(f"  {m.name}: {m.text}")
             if m.convention:
@@ -96,7 +112,10 @@ class Report:
     def raised(self):
         """The lines on exceptions."""
         lines = []
-        for kind, group in (("refuses", self.refused), ("raises", [o for o in self.failed if o not in self.refused])):
+        for kind, group in (
+            ("refuses", self.refused),
+            ("raises", [o for o in self.failed if o not in self.refused]),
+        ):
             if group:
                 first = group[0]
                 said = f"{type(first.error).__name__}: {str(first.error).splitlines()[0] if str(first.error) else ''}"
@@ -118,12 +137,21 @@ class Report:
             for f in self.findings
         ]
         mistakes = [
-            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section} for m in self.mistakes
+            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section}
+            for m in self.mistakes
         ]
         errors = {g: e if e is None or e < float("inf") else "inf" for g, e in self.errors.items()}
-        raised = [{"input": str(o.case), "error": f"{type(o.error).__name__}: {o.error}"} for o in self.failed]
+        raised = [
+            {"input": str(o.case), "error": f"{type(o.error).__name__}: {o.error}"} for o in self.failed
+        ]
         return dict(
-            of=self.of, ok=self.ok, mistakes=mistakes, errors=errors, findings=findings, raised=raised, notes=self.notes
+            of=self.of,
+            ok=self.ok,
+            mistakes=mistakes,
+            errors=errors,
+            findings=findings,
+            raised=raised,
+            notes=self.notes,
         )
 
 

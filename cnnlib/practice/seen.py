@@ -6,13 +6,22 @@ import numpy as np
 
 from .naming import close
 
-WORDS = {"N": "example", "C": "channel", "H": "row", "W": "column", "O": "output channel", "I": "input channel"}
+WORDS = {
+    "N": "example",
+    "C": "channel",
+    "H": "row",
+    "W": "column",
+    "O": "output channel",
+    "I": "input channel",
+}
 WORDS_W = WORDS | {"H": "kernel row", "W": "kernel column"}
 
 
 def describe(gradient, evidence, tolerance):
     """Sentences on (case, user's array) pairs of which at least one is wrong."""
-    wrong = [(c, mine, c.right(gradient)) for c, mine in evidence if not close(mine, c.right(gradient), tolerance)]
+    wrong = [
+        (c, mine, c.right(gradient)) for c, mine in evidence if not close(mine, c.right(gradient), tolerance)
+    ]
     said = [shapes(gradient, wrong), kinds(wrong), *not_finite(gradient, wrong)]
     if not any(said):
         fitting = [(c, mine, right) for c, mine, right in wrong if mine.shape == right.shape]
@@ -23,7 +32,7 @@ def describe(gradient, evidence, tolerance):
 
 
 def shapes(gradient, wrong):
-    for case, mine, right in wrong:
+    for _, mine, right in wrong:
         if mine.shape != right.shape:
             hint = ""
             squeezed = mine.squeeze().shape == right.squeeze().shape
@@ -41,7 +50,7 @@ def kinds(wrong):
 
 
 def not_finite(gradient, wrong):
-    for case, mine, right in wrong:
+    for _, mine, _ in wrong:
         if mine.dtype.kind == "f" and not np.isfinite(mine).all():
             at = tuple(map(int, np.argwhere(~np.isfinite(mine))[0])) if mine.ndim else ()
             count = int((~np.isfinite(mine)).sum())
@@ -98,7 +107,9 @@ def order(gradient, wrong, tolerance):
         moved = [(mine, right.transpose(axes)) for _, mine, right in wrong]
         if axes != tuple(range(n)) and all(close(mine, t, tolerance) for mine, t in moved):
             return f"the right numbers, transposed by {axes}"
-        if axes != tuple(range(n)) and all(close(mine, t.reshape(mine.shape), tolerance) for mine, t in moved):
+        if axes != tuple(range(n)) and all(
+            close(mine, t.reshape(mine.shape), tolerance) for mine, t in moved
+        ):
             return f"the right numbers, laid out by transpose{axes} and only reshaped from there"
     return "the right numbers, in another order"
 
@@ -117,7 +128,9 @@ def places(gradient, wrong, tolerance):
             continue
         at = np.flatnonzero(hit).tolist()
         if n > 3 and at in ([0], [n - 1], [0, n - 1]):
-            said.append(f"right inside, wrong in the {'first and last' if len(at) == 2 else 'first' if at == [0] else 'last'} {name}")
+            said.append(
+                f"right inside, wrong in the {'first and last' if len(at) == 2 else 'first' if at == [0] else 'last'} {name}"
+            )
         elif n > 3 and len({i % 2 for i in at}) == 1 and len(at) == len(range(at[0] % 2, n, 2)):
             said.append(f"right in every second {name}, wrong in {name}s {at}")
         elif len(at) == n - 1:

@@ -62,7 +62,9 @@ def no_momentum(v, gradient, lr, name, c):
     return gradient
 
 
-@mistake("dampened momentum", SGD, BOTH, "velocity", STEP, "the velocity is a running mean, as with dampening")
+@mistake(
+    "dampened momentum", SGD, BOTH, "velocity", STEP, "the velocity is a running mean, as with dampening"
+)
 def dampened(v, gradient, lr, name, c):
     """The gradient is multiplied by 1 - momentum."""
     return c.momentum * v + (1 - c.momentum) * gradient
@@ -99,7 +101,9 @@ def growth(gradient, value, name, c):
     return gradient - c.weight_decay * value
 
 
-@mistake("weight decay twice too strong", SGD, "W", "decay", STEP, "the penalty is lambda ||W||^2 without 1/2")
+@mistake(
+    "weight decay twice too strong", SGD, "W", "decay", STEP, "the penalty is lambda ||W||^2 without 1/2"
+)
 def decay_doubled(gradient, value, name, c):
     """2 weight_decay W: from a penalty without its half."""
     return gradient + 2 * c.weight_decay * value

@@ -27,14 +27,18 @@ def axes_of(of, layout, axes=None):
     if of not in ARGUMENTS:
         raise ValueError(f"of is {of!r}, want one of {', '.join(map(repr, ARGUMENTS))}")
     if layout not in LAYOUTS:
-        raise ValueError(f"layout is {layout!r}, want one of {', '.join(map(repr, LAYOUTS))}; axes= says any other")
+        raise ValueError(
+            f"layout is {layout!r}, want one of {', '.join(map(repr, LAYOUTS))}; axes= says any other"
+        )
     table = LAYOUTS[layout]
     x, W = table["conv2d"] if of in POOLS else table.get(of, table[""])
     found = {"x": x, "W": W, "b": "O"}
     for name, letters in (axes or {}).items():
         wanted = LETTERS.get(of, {"x": "NC"}) | {"b": "O"}
         if name not in wanted or not isinstance(letters, str):
-            raise ValueError(f"axes has {name!r}: {letters!r}, want letters for {', '.join(map(repr, wanted))}")
+            raise ValueError(
+                f"axes has {name!r}: {letters!r}, want letters for {', '.join(map(repr, wanted))}"
+            )
         read = letters.replace("I", "C") if name == "x" else letters
         if sorted(read.replace("1", "").replace("K", "L")) != sorted(wanted[name]):
             raise ValueError(f"axes has {name!r}: {letters!r}, want the letters {wanted[name]} in some order")
@@ -75,7 +79,9 @@ def run(subject, case, call):
     if error is not None:
         return Outcome(case, error=error)
     found, notes = named(result, case)
-    changed = tuple(k for k, v in kept.items() if given[k].shape != v.shape or not np.array_equal(given[k], v, True))
+    changed = tuple(
+        k for k, v in kept.items() if given[k].shape != v.shape or not np.array_equal(given[k], v, True)
+    )
     return Outcome(case, found, None, changed, notes)
 
 
@@ -84,7 +90,9 @@ def several_steps(subject, case, call):
     W, b, state = case.start["W"].copy(), case.start["b"].copy(), {}
     for dW, db, lr in zip(case.grads["W"], case.grads["b"], case.rates):
         rest = dict(dW=dW.copy(), db=db.copy(), lr=lr, momentum=case.momentum)
-        result = call(subject, "sgd", dict(W=W, b=b) | rest | dict(weight_decay=case.weight_decay, state=state))
+        result = call(
+            subject, "sgd", dict(W=W, b=b) | rest | dict(weight_decay=case.weight_decay, state=state)
+        )
         W, b = (W, b) if result is None else result[:2]
     return W, b
 
@@ -111,7 +119,9 @@ def named(result, case):
     found = {}
     for name, value, shape in zip(names, arrays, shapes):
         if value is not None and (plain := case.as_bias(name, value)).shape != value.shape:
-            notes.append(f"{name} has shape {value.shape}, b has {shape}: the numbers are compared all the same")
+            notes.append(
+                f"{name} has shape {value.shape}, b has {shape}: the numbers are compared all the same"
+            )
             value = plain
         found[name] = value
     return found, tuple(notes)
@@ -131,14 +141,18 @@ def reorder(arrays, shapes, names):
         fits = [i for i, shape in enumerate(shapes) if shape == arrays[0].shape]
         at = fits[0] if fits else 0
         return [arrays[0] if i == at else None for i in range(len(names))], []
-    if len(set(squeezed)) == len(squeezed) and not any(in_place[: len(arrays)]) or (
-        len(set(squeezed)) == len(squeezed) and sorted(map(str, theirs)) == sorted(map(str, squeezed))
+    if (
+        len(set(squeezed)) == len(squeezed)
+        and not any(in_place[: len(arrays)])
+        or (len(set(squeezed)) == len(squeezed) and sorted(map(str, theirs)) == sorted(map(str, squeezed)))
     ):
         order = [squeezed.index(shape) if shape in squeezed else None for shape in theirs]
         if None not in order and len(set(order)) == len(order) and order != sorted(order):
             said = ", ".join(names[i] for i in order)
             moved = [arrays[order.index(i)] if i in order else None for i in range(len(names))]
-            return moved, [f"the gradients are returned in the order {said}, asked for were {', '.join(names)}"]
+            return moved, [
+                f"the gradients are returned in the order {said}, asked for were {', '.join(names)}"
+            ]
     return (arrays + [None] * len(names))[: len(names)], []
 
 
@@ -157,4 +171,8 @@ def array(item, names):
 
 def came(thing):
     """What something is, in a few words."""
-    return f"an array of {thing.dtype}" if isinstance(thing, np.ndarray) else f"{type(thing).__name__} {str(thing)[:40]!r}"
+    return (
+        f"an array of {thing.dtype}"
+        if isinstance(thing, np.ndarray)
+        else f"{type(thing).__name__} {str(thing)[:40]!r}"
+    )
