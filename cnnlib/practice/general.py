@@ -193,7 +193,7 @@ def updated_first(c, right):
     LAYERS,
     "dW",
     "along",
-    "gradient_descent#weight-decay",
+    "gradient_descent#why-not-the-biases",
     "the loss has a penalty for large weights, and this layer adds its gradient",
 )
 def decay_added(c, right):
@@ -201,21 +201,28 @@ def decay_added(c, right):
     return c.W
 
 
-@mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#weight-decay")
+@mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#why-not-the-biases")
 def bias_decay(c, right):
     """A multiple of b is added to db: biases do not decay."""
     return c.b
 
 
 @mistake(
-    "computed in single precision", ALL, ANY, "after", "gradient_check#the-step-size", "float32 is meant"
+    "computed in single precision",
+    ALL,
+    ANY,
+    "after",
+    "gradient_descent#large-or-small-compared-with-what",
+    "float32 is meant",
 )
 def single(gradient, c):
     """float32 has seven digits: too few for a gradient check, enough for training."""
     return gradient.astype(np.float32)
 
 
-@mistake("integers: fractions are cut off", ALL, ANY, "after", "notation#arrays")
+@mistake(
+    "integers: fractions are cut off", ALL, ANY, "after", "gradient_descent#the-judge-finite-differences"
+)
 def truncated(gradient, c):
     """An array of integers, as np.zeros_like makes it from one, drops what is after the point."""
     return np.trunc(gradient).astype(int)

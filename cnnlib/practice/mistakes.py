@@ -26,7 +26,7 @@ class Mistake:
     name, layers: what it is called, and the layers (``of``) in which it can be made.
     gradients: those that it spoils. section: where the book explains it, as "chapter#section".
     convention: under what agreement the same lines are right; empty where under none.
-    forms: the ways to write it, as (step, function, layers); ``lines`` is the first function, for ``show.source``.
+    forms: the ways to write it, as (step, function, layers, gradients); ``lines`` is the first function, for ``show.source``.
     """
 
     name: str
@@ -72,7 +72,8 @@ def mistake(name, layers, gradients, step, section, convention=""):
     def register(function):
         entry = _CATALOGUE.setdefault(name, Mistake(name, layers, gradients, section, convention))
         entry.layers = tuple(dict.fromkeys(entry.layers + layers))
-        entry.forms.append((step, function, layers))
+        entry.gradients = tuple(dict.fromkeys(entry.gradients + gradients))
+        entry.forms.append((step, function, layers, gradients))
         return function
 
     return register
@@ -90,9 +91,8 @@ def forms(of, gradient):
     return [
         Form(entry, step, function)
         for entry in catalogue(of).values()
-        if gradient in entry.gradients
-        for step, function, layers in entry.forms
-        if of in layers and step not in ("along", "accumulated", "changed")
+        for step, function, layers, gradients in entry.forms
+        if of in layers and gradient in gradients and step not in ("along", "accumulated", "changed")
     ]
 
 

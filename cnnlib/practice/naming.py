@@ -97,7 +97,7 @@ def along(gradient, evidence, tolerance):
     """Mistakes that add an unknown multiple of a known array, the same multiple on every input."""
     of, found = evidence[0][0].of, []
     for entry in catalogue(of).values():
-        for step, function, _ in entry.forms:
+        for step, function, *_ in entry.forms:
             if step != "along" or gradient not in entry.gradients:
                 continue
             factors = []

@@ -63,7 +63,7 @@ def passed(mistake, of):
     if mistake.forms[0][0] == "along":
         return []
     form = Form(mistake, *mistake.forms[0][:2])
-    gradients = [g for g in RETURNS[of].split() if g in mistake.gradients]
+    gradients = [g for g in RETURNS[of].split() if g in mistake.forms[0][3]]
     tried = inputs(of)
     seen = {(i, g): differs(case, g, form) for i, case in enumerate(tried) for g in gradients}
     hidden = []
