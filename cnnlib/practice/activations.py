@@ -16,6 +16,7 @@ def dx(c, step):
 
 
 def join(slope, delta, c):
+    """The chain rule: slope times delta."""
     return slope * delta
 
 
@@ -32,6 +33,7 @@ def of_output(a, of):
 
 
 def slope(z, c):
+    """The slope at z."""
     return of_output(f(z, c.of), c.of)
 
 
@@ -77,6 +79,7 @@ def like_tanh(z, c):
 
 @mistake("the derivative of the other function", TANH, "dx", "slope", SLOPE)
 def like_sigmoid(z, c):
+    """The same in another form."""
     a = f(z, c.of)
     return a * (1 - a)
 
@@ -125,6 +128,7 @@ def mask_inverted(z, c):
 
 @mistake("ReLU' turned round", RELU, "dx", "slope", SLOPE)
 def mask_negative(z, c):
+    """The same in another form."""
     return z < 0
 
 
@@ -154,4 +158,5 @@ def leak(c, right):
 
 @mistake("ReLU' with a leak", RELU, "dx", "along", SLOPE)
 def leak_at_zero_too(c, right):
+    """The same in another form."""
     return c.delta * (c.x <= 0)

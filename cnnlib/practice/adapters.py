@@ -111,6 +111,7 @@ class LayerClass:
         return dx, self.get(layer, "dW", "W"), self.get(layer, "db", "b")
 
     def make(self, subject, of, given):
+        """A layer of the sizes of the case."""
         sizes = {
             "stride": given.get("stride"),
             "padding": given.get("padding"),
@@ -154,6 +155,7 @@ class LayerClass:
         )
 
     def set(self, layer, name, value):
+        """Puts W or b where the layer holds it."""
         inside, key = self.held(layer, name)
         if isinstance(inside, dict):
             inside[key] = value
@@ -163,6 +165,7 @@ class LayerClass:
             setattr(inside, key, value.reshape(shape))
 
     def get(self, layer, name, parameter):
+        """The gradient that the layer holds."""
         grads = getattr(layer, "grads", getattr(layer, "gradients", None))
         if isinstance(grads, dict) and parameter in grads:
             return grads[parameter]

@@ -81,6 +81,7 @@ POOL = [
 
 
 def absent(letters, others):
+    """The places of the letters that the others have not."""
     return tuple(i for i, letter in enumerate(letters) if letter not in others)
 
 
@@ -98,16 +99,19 @@ class Case:
 
     @property
     def N(self):
+        """The number of examples."""
         return getattr(
             self, {"softmax_cross_entropy": "scores", "squared_error": "outputs"}.get(self.of, "x")
         ).shape[-1]
 
     @property
     def taps(self):
+        """The places (u, v) of the window, row by row."""
         return list(product(range(self.kernel[0]), range(self.kernel[1])))
 
     @property
     def padded(self):
+        """The shape of x with its padding."""
         C, H, W, N = self.x.shape
         return C, H + 2 * self.padding[0], W + 2 * self.padding[1], N
 
@@ -118,6 +122,7 @@ class Case:
 
     @property
     def positions(self):
+        """The number of outputs of a channel."""
         return prod(self.delta.shape[1:3])
 
     @property
@@ -199,9 +204,11 @@ class Case:
         return self.known[name]
 
     def with_values(self, **values):
+        """The same case with other arrays."""
         return Case(self.of, self.axes, self.special, **{**self.values(), **values})
 
     def values(self):
+        """The arrays and sizes of the case."""
         return {k: v for k, v in self.__dict__.items() if k not in ("of", "axes", "special", "known")}
 
     def __str__(self):
@@ -225,6 +232,7 @@ def cases(of, axes, pairs=False):
 
 
 def numbers(rng, shape, special=""):
+    """Normal numbers; whole ones, or many ties, or negative ones, where that is what is special."""
     if special in ("whole numbers", "ties"):
         return rng.integers(0, 3, shape) * 2.0 - 1 if special == "ties" else rng.integers(-4, 5, shape) * 1.0
     values = rng.standard_normal(shape)
@@ -232,6 +240,7 @@ def numbers(rng, shape, special=""):
 
 
 def sliding(of, axes, C, D, size, N, kernel, stride, padding, special="", seed=0):
+    """A case of a layer with windows, or of a dense one."""
     stride, padding = ((v if isinstance(v, tuple) else (v, v)) for v in (stride, padding))
     if of == "conv1d":
         stride, padding = (1, stride[1]), (0, padding[1])
@@ -248,6 +257,7 @@ def sliding(of, axes, C, D, size, N, kernel, stride, padding, special="", seed=0
 
 
 def pointwise(of, axes):
+    """Cases of an activation function."""
     rng = np.random.default_rng(5)
     sizes = [(2, 1), (3, 4), (4, 3)]  # examples last
     made = [Case(of, axes, x=2 * rng.standard_normal(s), delta=rng.standard_normal(s)) for s in sizes]
@@ -260,6 +270,7 @@ def pointwise(of, axes):
 
 
 def scored(of, axes):
+    """Cases of softmax with cross-entropy."""
     rng, made = np.random.default_rng(6), []
     for K, N, size, special in (
         *((2, 1, 1, ""), (4, 3, 2, ""), (3, 5, 2, ""), (4, 4, 1, "")),
@@ -271,12 +282,14 @@ def scored(of, axes):
 
 
 def targeted(of, axes):
+    """Cases of the squared error."""
     rng = np.random.default_rng(7)
     sizes = [(2, 1), (3, 4), (4, 3), (5, 5)]
     return [Case(of, axes, outputs=rng.standard_normal(s), targets=rng.standard_normal(s)) for s in sizes]
 
 
 def steps(of, axes):
+    """Cases of SGD: several steps each."""
     rng, made = np.random.default_rng(8), []
     for rates, momentum, weight_decay in (
         *(([0.1], 0.0, 0.0), ([0.1, 0.1, 0.1], 0.9, 0.0), ([0.1], 0.0, 0.2)),

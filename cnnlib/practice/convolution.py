@@ -1,8 +1,6 @@
 """Backward through a convolution, in one axis or two, and through a dense layer, which is a convolution with
 kernels of 1 x 1 on images of 1 x 1: the right steps, and the mistakes that people make in them."""
 
-from itertools import product
-
 import numpy as np
 
 from .mistakes import mistake, same
@@ -33,10 +31,10 @@ def gather(c, step):
     (turned, delta), (KH, KW) = (step.kernel(c.W, c)[:, :, ::-1, ::-1], step.delta(c.delta, c)), c.kernel
     spread = step.border(step.between(delta, c), c)
     OH, OW = spread.shape[1] - KH + 1, spread.shape[2] - KW + 1
-    return sum(
-        np.tensordot(turned[:, :, u, v], spread[:, u : u + OH, v : v + OW], (0, 0))
-        for u, v in product(range(KH), range(KW))
-    )
+    if min(OH, OW) < 1:
+        return None
+    seen = np.stack([spread[:, u : u + OH, v : v + OW] for u, v in c.taps], 1)
+    return np.tensordot(turned.reshape(*turned.shape[:2], -1), seen, ((0, 2), (0, 1)))
 
 
 def dW(c, step):
@@ -46,8 +44,10 @@ def dW(c, step):
 
 
 def weights(x, delta, c, step):
-    taps = [np.tensordot(delta, x[step.read(u, v, c)], ((1, 2, 3),) * 2) for u, v in c.taps]
-    return np.stack(taps, -1).reshape(*taps[0].shape, *c.kernel)
+    """The sums over positions and examples, place by place of the window; (O, C, KH, KW)."""
+    seen = np.stack([x[step.read(u, v, c)] for u, v in c.taps], 1)
+    found = np.tensordot(delta, seen, ((1, 2, 3), (2, 3, 4)))
+    return found.reshape(*found.shape[:2], *c.kernel)
 
 
 def db(c, step):
@@ -56,9 +56,10 @@ def db(c, step):
 
 
 def scatter(W, delta, c, step):
-    full = np.zeros(c.padded)
+    """Each output's delta times the kernel, added to its window; (C, H + 2 p, W + 2 p, N)."""
+    full, sent = np.zeros(c.padded), np.tensordot(W, delta, (0, 0))
     for u, v in c.taps:
-        full[step.place(u, v, c)] += np.tensordot(W[:, :, u, v], delta, (0, 0))
+        full[step.place(u, v, c)] += sent[:, u, v]
     return full
 
 
@@ -69,11 +70,13 @@ def window(u, v, c):
 
 
 def crop(full, c):
+    """What the padding framed."""
     (ph, pw), (_, H, W, _) = c.padding, c.x.shape
     return full[:, ph : ph + H, pw : pw + W]
 
 
 def between(delta, c):
+    """The deltas with s - 1 zeros between two of them."""
     (sh, sw), (D, OH, OW, N) = c.stride, delta.shape
     spread = np.zeros((D, sh * (OH - 1) + 1, sw * (OW - 1) + 1, N))
     spread[:, ::sh, ::sw] = delta
@@ -81,6 +84,7 @@ def between(delta, c):
 
 
 def border(spread, c):
+    """K - 1 - p zeros around, and the rows that no window reached."""
     return frame(spread, *((k - 1 - p, k - 1 - p + left) for k, p, left in zip(c.kernel, c.padding, c.left)))
 
 
@@ -93,10 +97,12 @@ def frame(a, *sides):
 
 
 def padded(x, c):
+    """x with zeros around it."""
     return frame(x, *((p, p) for p in c.padding))
 
 
 def bias(delta, c):
+    """The sum of all deltas of a channel."""
     return delta.sum(axis=(1, 2, 3))
 
 
@@ -123,6 +129,7 @@ def flipped_once(W, c):
 
 @mistake("kernel flipped along one axis only", "conv2d", "dx", "kernel", KERNEL)
 def flipped_once_too(W, c):
+    """The same in another form."""
     return W[:, :, ::-1]
 
 
@@ -134,6 +141,7 @@ def quarter_turn(W, c):
 
 @mistake("kernel rotated by 90 degrees", "conv2d", "dx", "kernel", KERNEL)
 def quarter_turn_back(W, c):
+    """The same in another form."""
     return np.rot90(W, 1, axes=(2, 3))
 
 
@@ -146,11 +154,13 @@ def turned_other_axes(W, c):
 
 @mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
 def turned_all_axes(W, c):
+    """The same in another form."""
     return W[::-1, ::-1]
 
 
 @mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
 def turned_last_axes(W, c):
+    """The same in another form."""
     turned = c.from_user("W", np.flip(c.user("W"), (-2, -1)))
     return turned[:, :, ::-1, ::-1]
 
@@ -197,6 +207,7 @@ def no_stride_in_rows(u, v, c):
 
 @mistake("stride ignored along one axis", "conv2d", "dx", "place", STRIDE)
 def no_stride_in_columns(u, v, c):
+    """The same in another form."""
     return slice(None), window(u, v, c)[1], slice(v, v + c.delta.shape[2])
 
 
@@ -223,6 +234,7 @@ def padded_as_forward(spread, c):
 
 @mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
 def padded_as_forward_no_rest(spread, c):
+    """The same in another form."""
     return frame(spread, *((p, p) for p in c.padding))
 
 
@@ -234,6 +246,7 @@ def in_mode_same(spread, c):
 
 @mistake("correlated in mode same or valid in place of full", CONV, "dx", "border", KERNEL)
 def in_mode_valid(spread, c):
+    """The same in another form."""
     return spread
 
 
@@ -251,6 +264,7 @@ def uncropped(full, c):
 
 @mistake("padding not cropped", CONV, "dx", "border", STRIDE)
 def padded_in_full(spread, c):
+    """The same in another form."""
     return frame(spread, *((k - 1, k - 1 + left) for k, left in zip(c.kernel, c.left)))
 
 
@@ -276,6 +290,7 @@ def shifted(full, c):
 
 @mistake("dx shifted by one", CONV, "dx", "crop", STRIDE)
 def shifted_back(full, c):
+    """The same in another form."""
     dh, dw = c.unit
     return crop(frame(full, (0, 2 * dh), (0, 2 * dw))[:, dh:, dw:], c)
 
@@ -283,17 +298,18 @@ def shifted_back(full, c):
 @mistake("overlap overwritten instead of added", CONV, "dx", "scatter", KERNEL)
 def overwritten(W, delta, c, step):
     """A pixel that several windows saw gets the sum of what they send; = keeps the last one, += adds."""
-    full = np.zeros(c.padded)
+    full, sent = np.zeros(c.padded), np.tensordot(W, delta, (0, 0))
     for u, v in c.taps[::-1]:  # so that the last window remains
-        full[step.place(u, v, c)] = np.tensordot(W[:, :, u, v], delta, (0, 0))
+        full[step.place(u, v, c)] = sent[:, u, v]
     return full
 
 
 @mistake("overlap overwritten instead of added", CONV, "dx", "scatter", KERNEL)
 def overwritten_by_tap(W, delta, c, step):
-    full = np.zeros(c.padded)
+    """The same in another form."""
+    full, sent = np.zeros(c.padded), np.tensordot(W, delta, (0, 0))
     for u, v in c.taps:
-        full[step.place(u, v, c)] = np.tensordot(W[:, :, u, v], delta, (0, 0))
+        full[step.place(u, v, c)] = sent[:, u, v]
     return full
 
 
@@ -305,6 +321,7 @@ def last_channel(W, delta, c, step):
 
 @mistake("dx keeps one output channel only", ALL, "dx", "scatter", CHANNELS)
 def first_channel(W, delta, c, step):
+    """The same in another form."""
     return scatter(W[:1], delta[:1], c, step)
 
 
@@ -328,4 +345,5 @@ def all_overwritten(W, delta, c, step):
 
 @mistake("overlap and channels overwritten instead of added", CONV, "dx", "scatter", KERNEL)
 def all_overwritten_by_tap(W, delta, c, step):
+    """The same in another form."""
     return overwritten_by_tap(W[-1:], delta[-1:], c, step)

@@ -146,6 +146,7 @@ def edge_left_out(delta, c):
 
 @mistake("the last row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def row_left_out(delta, c):
+    """The same in another form."""
     kept = delta.copy()
     kept[:, -1] = 0
     return kept
@@ -153,6 +154,7 @@ def row_left_out(delta, c):
 
 @mistake("the last row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def column_left_out(delta, c):
+    """The same in another form."""
     kept = delta.copy()
     kept[:, :, -1] = 0
     return kept
@@ -221,7 +223,11 @@ def single(gradient, c):
 
 
 @mistake(
-    "integers: fractions are cut off", ALL, ANY, "after", "gradient_descent#the-judge-finite-differences"
+    "integers: fractions are cut off",
+    f"{LAYERS} {POOLS} relu squared_error",
+    ANY,
+    "after",
+    "gradient_descent#the-judge-finite-differences",
 )
 def truncated(gradient, c):
     """An array of integers, as np.zeros_like makes it from one, drops what is after the point."""

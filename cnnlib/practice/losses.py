@@ -24,19 +24,23 @@ def dscores(c, step):
 
 
 def softmax(z, c):
+    """The probabilities, (K, N)."""
     e = np.exp(z - z.max(axis=0))
     return e / e.sum(axis=0)
 
 
 def one_hot(labels, c):
+    """1 at the label of each example, (K, N)."""
     return (np.arange(len(c.scores))[:, None] == labels).astype(float)
 
 
 def subtract(p, y, c):
+    """p - y."""
     return p - y
 
 
 def divide(g, c):
+    """The mean over the examples."""
     return g / c.N
 
 
@@ -146,6 +150,7 @@ def from_one(labels, c):
 
 @mistake("log of the wrong class", SOFTMAX, "dscores", "one_hot", WRONG)
 def up_by_one(labels, c):
+    """The same in another form."""
     return one_hot((labels + 1) % len(c.scores), c)
 
 
@@ -159,6 +164,7 @@ def whole_rows(labels, c):
 
 @mistake("whole rows of the labels' numbers", SOFTMAX, "dscores", "one_hot", WRONG)
 def whole_columns(labels, c):
+    """The same in another form."""
     y = np.zeros((len(c.scores), c.N))
     y[labels] = 1
     return y
@@ -229,6 +235,7 @@ def doutputs(c, step):
 
 
 def difference(outputs, targets, c):
+    """outputs - targets."""
     return outputs - targets
 
 
@@ -240,6 +247,7 @@ def square(outputs, targets, c):
 
 @mistake("the square itself", SQUARED, "doutputs", "difference", OUTPUT)
 def half_square(outputs, targets, c):
+    """The same in another form."""
     return (outputs - targets) ** 2 / 2
 
 

@@ -29,12 +29,12 @@ class Finding:
 
 def precision(arrays):
     """The rounding that the user's numbers allow: that of their type, or of the type they went through."""
-    kinds = {value.dtype for value in arrays}
-    if np.dtype(np.float16) in kinds:
+    floats = [value for value in arrays if value.dtype.kind == "f"]
+    if any(value.dtype.itemsize < 4 for value in floats):
         return 2e-2
     with np.errstate(all="ignore"):
-        single = all(np.array_equal(value, value.astype(np.float32), True) for value in arrays)
-    whole = all(np.array_equal(value, np.rint(value)) for value in arrays if value.dtype.kind == "f")
+        single = all(np.array_equal(value, value.astype(np.float32), True) for value in floats)
+    whole = all(np.array_equal(value, np.rint(value), True) for value in floats)
     return 1e-4 if single and not whole else 1e-9
 
 
@@ -59,6 +59,10 @@ def name(gradient, evidence, tolerance, failed=()):
     Of those that do, the ones that agree best on the cases ``failed``, where the user's program raised.
     """
     wrong = [pair for pair in evidence if not close(pair[1], pair[0].right(gradient), tolerance)]
+    if any(mine.dtype.kind not in "fiub" for _, mine in evidence):
+        return [], None
+    if all(mine.size and not mine.any() for _, mine in evidence):
+        return [], None  # zeros say nothing: many mistakes together leave them
     order = wrong + [pair for pair in evidence if not any(pair[0] is case for case, _ in wrong)]
     telling = [pair for pair in wrong if pair[1].size > 1]
     order = telling[:1] + [pair for pair in order if not telling or pair[0] is not telling[0][0]]
@@ -83,6 +87,7 @@ def closest(gradient, found, failed):
 
 
 def fit(gradient, made, evidence, tolerance):
+    """Whether these forms give the user's array on every case."""
     return all(close(mine, simulate(case, gradient, made), tolerance) for case, mine in evidence)
 
 

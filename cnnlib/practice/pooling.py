@@ -34,10 +34,12 @@ def winner(seen, c):
 
 
 def equal(seen, c):
+    """1 / n for each place of the window."""
     return np.full(seen.shape, 1 / len(seen))
 
 
 def put(shares, c, step):
+    """Every place of x gets the sum of what its windows send."""
     full = np.zeros(c.padded)
     for (u, v), share in zip(c.taps, shares):
         full[step.place(u, v, c)] += share
@@ -104,6 +106,7 @@ def over_channels(seen, c):
 
 @mistake("argmax over all channels of the window", MAX, "dx", "shares", ONE)
 def over_all(seen, c):
+    """The same in another form."""
     return seen == seen.max(axis=(0, 1, 4), keepdims=True)[0]
 
 
@@ -190,6 +193,7 @@ def overwritten(shares, c, step):
 
 @mistake("pooling: overlap overwritten instead of added", MAX, "dx", "put", OVERLAP)
 def winner_overwritten(shares, c, step):
+    """The same in another form."""
     full = np.zeros(c.padded)
     for (u, v), share in list(zip(c.taps, shares))[::-1]:
         at, chosen = step.place(u, v, c), step.shares(step.seen(c), c)[c.taps.index((u, v))] != 0
@@ -199,6 +203,7 @@ def winner_overwritten(shares, c, step):
 
 @mistake("pooling: overlap overwritten instead of added", BOTH, "dx", "put", OVERLAP)
 def overwritten_by_tap(shares, c, step):
+    """The same in another form."""
     full = np.zeros(c.padded)
     for (u, v), share in zip(c.taps, shares):
         full[step.place(u, v, c)] = share
@@ -261,6 +266,7 @@ def height_squared(seen, c):
 
 @mistake("divided by the kernel's height squared", AVG, "dx", "shares", MEAN)
 def width_squared(seen, c):
+    """The same in another form."""
     return np.full(seen.shape, 1 / c.kernel[1] ** 2)
 
 

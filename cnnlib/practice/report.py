@@ -50,7 +50,7 @@ class Report:
     def __str__(self):
         done = len(self.outcomes) - len(self.failed)
         if not done:
-            lines = [f"{self.of}: it raises on every input."]
+            lines = [f"{self.of}: not right, it raises on every input."]
         else:
             inputs = f"{done} of {len(self.outcomes)} inputs" if self.failed else f"all {done} inputs"
             lines = [f"{self.of}: {'right' if self.ok else 'not right'}, judged on {inputs}."]
@@ -59,10 +59,10 @@ class Report:
         if self.grown:
             lines += [
                 "",
-                f"{', '.join(self.grown)}: two calls with the same input give two answers, and the second",
+                f"{', '.join(self.grown)}: two calls with the same input give two answers, and the second is the",
             ]
             lines += [
-                "adds the right gradient to the first: gradient accumulated over calls. Set it to zero in each call."
+                "first plus the right gradient: gradient accumulated over calls. Each call must begin at zero."
             ]
         if self.changed:
             lines += [

@@ -32,6 +32,7 @@ def describe(gradient, evidence, tolerance):
 
 
 def shapes(gradient, wrong):
+    """A sentence on the first shape that is not the right one; empty where all are."""
     for _, mine, right in wrong:
         if mine.shape != right.shape:
             hint = ""
@@ -45,11 +46,13 @@ def shapes(gradient, wrong):
 
 
 def kinds(wrong):
+    """A sentence on types that are no floats."""
     odd = {str(mine.dtype) for _, mine, _ in wrong if mine.dtype.kind != "f"}
     return f"its numbers are of type {', '.join(sorted(odd))}, want floats" if odd else ""
 
 
 def not_finite(gradient, wrong):
+    """A sentence on NaN and infinity, if there are any."""
     for _, mine, _ in wrong:
         if mine.dtype.kind == "f" and not np.isfinite(mine).all():
             at = tuple(map(int, np.argwhere(~np.isfinite(mine))[0])) if mine.ndim else ()

@@ -24,19 +24,23 @@ def run(name):
 
 
 def decay(gradient, value, name, c):
+    """The gradient with weight decay, which is for W alone."""
     return gradient + c.weight_decay * value if name == "W" else gradient
 
 
 def move(value, v, gradient, lr, name, c, step):
+    """(the new value, the new velocity): one step."""
     v = step.velocity(v, gradient, lr, name, c)
     return step.update(value, v, gradient, lr, name, c), v
 
 
 def velocity(v, gradient, lr, name, c):
+    """v = momentum v + gradient."""
     return c.momentum * v + gradient
 
 
 def update(value, v, gradient, lr, name, c):
+    """value - lr v."""
     return value - lr * v
 
 

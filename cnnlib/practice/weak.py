@@ -95,10 +95,12 @@ def comparisons(tried, gradients, form, of):
 
 
 def same_mean(right, wrong):
+    """Whether two gradients have one mean to rounding."""
     return abs(right.mean() - wrong.mean()) <= 1e-9 * max(np.abs(right).max(), 1e-6)
 
 
 def differs(case, gradient, form):
+    """Whether the form is told from the right gradient, number by number."""
     return not close(simulate(case, gradient, (form,)), case.right(gradient), 1e-9)
 
 

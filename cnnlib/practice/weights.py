@@ -39,6 +39,7 @@ def dW_flipped(dW, c):
 
 @mistake("dW flipped along one axis only", "conv2d", "dW", "after", WEIGHTS)
 def dW_flipped_too(dW, c):
+    """The same in another form."""
     return dW[:, :, :, ::-1]
 
 
@@ -68,11 +69,13 @@ def no_stride_in_dW(u, v, c):
 
 @mistake("stride ignored along one axis", "conv2d", "dW", "read", STRIDE)
 def no_stride_in_rows_of_x(u, v, c):
+    """The same in another form."""
     return no_stride_in_rows(u, v, c)
 
 
 @mistake("stride ignored along one axis", "conv2d", "dW", "read", STRIDE)
 def no_stride_in_columns_of_x(u, v, c):
+    """The same in another form."""
     return no_stride_in_columns(u, v, c)
 
 
@@ -84,6 +87,7 @@ def padded_at_the_end(x, c):
 
 @mistake("dW from an x padded at one side", CONV, "dW", "padded", STRIDE)
 def padded_at_the_start(x, c):
+    """The same in another form."""
     return frame(x, *((2 * p, 0) for p in c.padding))
 
 
@@ -95,6 +99,7 @@ def size_of_the_output(x, delta, c, step):
 
 @mistake("dW from the output's size", CONV, "dW", "weights", STRIDE)
 def size_of_the_output_undilated(x, delta, c, step):
+    """The same in another form."""
     return slid(x, delta)
 
 
@@ -133,11 +138,13 @@ def means_multiplied(x, delta, c, step):
 
 @mistake("sums multiplied in place of products summed", ALL, "dW", "weights", DENSE)
 def sums_multiplied(x, delta, c, step):
+    """The same in another form."""
     return weights(x.sum(axis=3, keepdims=True), delta.sum(axis=3, keepdims=True), c, step)
 
 
 @mistake("sums multiplied in place of products summed", ALL, "dW", "weights", DENSE)
 def both_means_multiplied(x, delta, c, step):
+    """The same in another form."""
     return weights(x.mean(axis=3, keepdims=True), delta.mean(axis=3, keepdims=True), c, step)
 
 
@@ -176,7 +183,7 @@ def examples_left(delta, c):
 
 @mistake("bias gradient not summed at all", CONV, "db", "bias", BIAS)
 def nothing_summed(delta, c):
-    """db is delta itself."""
+    """db is delta itself: one bias serves all positions and examples, so its gradient sums over both."""
     return c.summed(delta, "")
 
 
@@ -188,6 +195,7 @@ def one_number(delta, c):
 
 @mistake("bias gradient summed over the channels too", ALL, "db", "bias", BIAS)
 def one_number_for_all(delta, c):
+    """The same in another form."""
     return np.full(len(delta), delta.sum())
 
 
@@ -199,11 +207,13 @@ def examples_kept(delta, c):
 
 @mistake("bias gradient summed over the wrong axes", "conv2d", "db", "bias", BIAS)
 def width_kept(delta, c):
+    """The same in another form."""
     return c.summed(delta, "NCH")
 
 
 @mistake("bias gradient summed over the wrong axes", "conv2d", "db", "bias", BIAS)
 def height_kept(delta, c):
+    """The same in another form."""
     return c.summed(delta, "NCW")
 
 
