@@ -331,6 +331,12 @@ def first_kernel(W, c):
     return np.broadcast_to(W[:, :1], W.shape)
 
 
+@mistake("one output channel's kernel for all", CONV, "dx", "kernel", CHANNELS)
+def first_filter(W, c):
+    """Each output channel has its own kernels: an index 0 stands where the channel belongs."""
+    return np.broadcast_to(W[:1], W.shape)
+
+
 @mistake("dx summed over the input channels", CONV, "dx", "kernel", CHANNELS)
 def kernels_summed(W, c):
     """Each input channel has a gradient of its own; here all get the sum."""

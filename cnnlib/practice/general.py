@@ -59,7 +59,7 @@ def repeated(factor):
         return gradient * factor(c)
 
 
-for count in (
+for turned in (
     lambda c: c.positions,
     lambda c: len(c.x),
     lambda c: len(c.delta),
@@ -67,7 +67,7 @@ for count in (
     lambda c: c.N * c.positions,
     lambda c: len(c.x) * np.prod(c.kernel),
 ):
-    repeated(count)
+    repeated(turned)
 
 
 @mistake("delta cut where it is negative", LAYERS, "dx dW db", "delta", RECURSION)
@@ -98,8 +98,8 @@ def taken_along(slope):
         return dx * slope(c.x)
 
 
-for slope in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
-    taken_along(slope)
+for of_output in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
+    taken_along(of_output)
 
 
 @mistake("twice too large", f"{LAYERS} {POOLS} squared_error", ANY, "after", RECURSION)
@@ -182,6 +182,90 @@ for source, target in [
     *[("HWNC", order) for order in ("NHWC", "NWHC")],
 ]:
     reread_as(source, target)
+
+
+@mistake(
+    "the first row or column of outputs is left out", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT
+)
+def first_edge_left_out(delta, c):
+    """The loops over positions start at one."""
+    kept = delta.copy()
+    kept[:, :, 0] = 0
+    if c.unit[0]:
+        kept[:, 0] = 0
+    return kept
+
+
+@mistake("the first row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def first_row_left_out(delta, c):
+    """The same in another form."""
+    kept = delta.copy()
+    kept[:, 0] = 0
+    return kept
+
+
+@mistake("the first row or column of outputs is left out", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def first_column_left_out(delta, c):
+    """The same in another form."""
+    kept = delta.copy()
+    kept[:, :, 0] = 0
+    return kept
+
+
+@mistake("only every s-th output is visited", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT)
+def strides_over_outputs(delta, c):
+    """The loops go over outputs in steps of the stride, but the stride is between their windows in x."""
+    kept = np.zeros_like(delta)
+    kept[:, :: c.stride[0], :: c.stride[1]] = delta[:, :: c.stride[0], :: c.stride[1]]
+    return kept
+
+
+@mistake("a loop of another axis's length", "conv2d", "dx dW db", "delta", LAYOUT)
+def channels_of_x(delta, c):
+    """range() of the wrong size: a loop over outputs ends at the size of another axis."""
+    kept = delta.copy()
+    kept[len(c.x) :] = 0
+    return kept
+
+
+@mistake("a loop of another axis's length", "conv2d", "dx dW db", "delta", LAYOUT)
+def rows_as_columns(delta, c):
+    """The same in another form."""
+    kept = delta.copy()
+    kept[:, delta.shape[2] :] = 0
+    return kept
+
+
+@mistake("a loop of another axis's length", "conv2d", "dx dW db", "delta", LAYOUT)
+def columns_as_rows(delta, c):
+    """The same in another form."""
+    kept = delta.copy()
+    kept[:, :, delta.shape[1] :] = 0
+    return kept
+
+
+@mistake("the gradient does not begin at zero", LAYERS, "dW", "after", AVERAGE)
+def begins_at_W(dW, c):
+    """The sum begins with W, x or ones where it must begin with zeros."""
+    return dW + c.W
+
+
+@mistake("the gradient does not begin at zero", LAYERS, "dx", "after", AVERAGE)
+def begins_at_x(dx, c):
+    """The same in another form."""
+    return dx + c.x
+
+
+@mistake("the gradient does not begin at zero", LAYERS, "db", "after", AVERAGE)
+def begins_at_b(db, c):
+    """The same in another form."""
+    return db + c.b
+
+
+@mistake("the gradient does not begin at zero", LAYERS, "dW db dx", "after", AVERAGE)
+def begins_at_one(gradient, c):
+    """The same in another form."""
+    return gradient + 1
 
 
 @mistake("weights updated before dx is taken", LAYERS, "dx", "along", "gradient_descent#wrong-answers")

@@ -53,7 +53,7 @@ def close(mine, wanted, tolerance):
     return float(np.abs(mine[finite].astype(float) - wanted[finite]).max()) <= tolerance * scale
 
 
-def name(gradient, evidence, tolerance, failed=()):
+def name(gradient, evidence, tolerance, failed=(), pairs=True):
     """[tuples of mistakes] that reproduce the evidence, (case, user's array) pairs; and the factor, if any has one.
 
     Of those that do, the ones that agree best on the cases ``failed``, where the user's program raised.
@@ -71,8 +71,8 @@ def name(gradient, evidence, tolerance, failed=()):
     if singles:
         return unique(closest(gradient, singles, failed)), None
     found = along(gradient, order, tolerance)
-    if found:
-        return found
+    if found or not pairs:
+        return found or ([], None)
     pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
     pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
     return unique(

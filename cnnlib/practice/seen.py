@@ -25,7 +25,9 @@ def describe(gradient, evidence, tolerance):
     said = [shapes(gradient, wrong), kinds(wrong), *not_finite(gradient, wrong)]
     if not any(said):
         fitting = [(c, mine, right) for c, mine, right in wrong if mine.shape == right.shape]
-        said = [factor(fitting, tolerance) or order(gradient, fitting, tolerance)]
+        said = [
+            factor(fitting, tolerance) or offset(fitting, tolerance) or order(gradient, fitting, tolerance)
+        ]
         if not any(said):
             said = places(gradient, fitting, tolerance) or ["no pattern in what is wrong"]
     return [sentence for sentence in said if sentence]
@@ -93,6 +95,16 @@ def factor(wrong, tolerance):
     return f"every number is off by one factor, another on each input: {listed}"
 
 
+def offset(wrong, tolerance):
+    """Whether all numbers are off by one number that is added."""
+    added = {round(float((mine - right).flat[0]), 6) for _, mine, right in wrong}
+    if len(added) != 1 or not all(
+        close(mine - right, np.full(right.shape, *added), 1e-6) for _, mine, right in wrong
+    ):
+        return ""
+    return f"every number is {added.pop():.6g} more than the right one"
+
+
 def order(gradient, wrong, tolerance):
     """Whether they are the right numbers in another order: flipped, transposed, reshaped."""
     if not wrong or not all(
@@ -121,7 +133,7 @@ def places(gradient, wrong, tolerance):
     """Along which axes the right and the wrong numbers part: one example, every second row, the border."""
     letters, said = wrong[0][0].letters(gradient)[1] if wrong else "", []
     words = WORDS_W if gradient == "dW" else WORDS
-    case, mine, right = max(wrong, key=lambda t: t[2].size)
+    case, mine, right = max(wrong, key=lambda t: (t[2].all(), t[2].size))
     scale = max(float(np.abs(right).max()), 1e-6)
     bad = ~(np.abs(mine - right) <= tolerance * scale)
     for axis, letter in enumerate(letters[: bad.ndim]):

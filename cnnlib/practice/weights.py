@@ -18,6 +18,7 @@ from .convolution import (
     no_stride,
     no_stride_in_columns,
     no_stride_in_rows,
+    padded,
     weights,
 )
 from .mistakes import mistake
@@ -148,6 +149,24 @@ def both_means_multiplied(x, delta, c, step):
     return weights(x.mean(axis=3, keepdims=True), delta.mean(axis=3, keepdims=True), c, step)
 
 
+@mistake("one example's x for all", ALL, "dW", "padded", WEIGHTS)
+def first_example_of_x(x, c):
+    """Each example's delta meets its own x: an index 0 stands where n belongs."""
+    return np.broadcast_to(padded(x, c)[..., :1], (*c.padded[:3], c.N))
+
+
+@mistake("one example's x for all", ALL, "dW", "padded", WEIGHTS)
+def last_example_of_x(x, c):
+    """The same in another form."""
+    return np.broadcast_to(padded(x, c)[..., -1:], (*c.padded[:3], c.N))
+
+
+@mistake("x padded with its border instead of zeros", CONV, "dW", "padded", STRIDE)
+def padded_with_edges(x, c):
+    """The forward pass has zeros around x, so dW has them too."""
+    return np.pad(x, ((0, 0), *((p, p) for p in c.padding), (0, 0)), mode="edge")
+
+
 @mistake("x's first channel for all", CONV, "dW", "after", CHANNELS)
 def first_of_x(dW, c):
     """Each input channel meets delta for itself: an index 0 stands where c belongs."""
@@ -158,6 +177,18 @@ def first_of_x(dW, c):
 def first_of_delta(dW, c):
     """Each output channel has its own deltas: an index 0 stands where the channel belongs."""
     return np.broadcast_to(dW[:1], dW.shape)
+
+
+@mistake("dW summed over the kernel's places", CONV, "dW", "after", WEIGHTS)
+def places_summed(dW, c):
+    """Each weight of a kernel has a gradient of its own: no sum over the window."""
+    return np.broadcast_to(dW.sum(axis=(2, 3), keepdims=True), dW.shape)
+
+
+@mistake("dW summed over the kernel's places", CONV, "dW", "after", WEIGHTS)
+def window_summed(dW, c):
+    """The same in another form."""
+    return np.broadcast_to(dW.sum(axis=(1, 2, 3), keepdims=True), dW.shape)
 
 
 @mistake("dW summed over the input channels", CONV, "dW", "after", CHANNELS)
