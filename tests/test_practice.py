@@ -260,7 +260,7 @@ def test_each_mistake_in_sgd_is_named_as_itself(entry):
 
 @pytest.mark.parametrize(
     "of, count",
-    [("conv2d", 9), ("conv1d", 2), ("dense", 8), ("max_pool2d", 6), ("softmax_cross_entropy", 8)],
+    [("conv2d", 6), ("conv1d", 2), ("dense", 8), ("max_pool2d", 6), ("softmax_cross_entropy", 8)],
 )
 def test_pairs_of_mistakes_are_named_as_pairs(of, count):
     rng, done = np.random.default_rng(1), 0
@@ -296,8 +296,8 @@ def corrupted(rng, gradient):
     return bad
 
 
-HUNDRED = dict(conv2d=9, conv1d=5, dense=16, max_pool2d=6, avg_pool2d=6, relu=14, sigmoid=14, tanh=14)
-HUNDRED |= dict(softmax_cross_entropy=16, squared_error=16)
+HUNDRED = dict(conv2d=6, conv1d=3, dense=16, max_pool2d=6, avg_pool2d=6, relu=14, sigmoid=14, tanh=14)
+HUNDRED |= dict(softmax_cross_entropy=18, squared_error=18)
 
 
 @pytest.mark.parametrize("of", HUNDRED)
@@ -325,7 +325,7 @@ def test_a_hundred_random_corruptions_are_never_given_a_name(of):
         (lambda dx: 0.37 * dx, "every number is 0.37 times the right one"),
         (lambda dx: dx / dx.shape[1] ** 2, "every number is"),
         (lambda dx: dx[..., ::-1], "the order of the columns reversed"),
-        (lambda dx: dx.swapaxes(0, 1).reshape(dx.shape), "only reshaped from there"),
+        (lambda dx: dx.swapaxes(2, 3).reshape(dx.shape), "only reshaped from there"),
         (lambda dx: np.where(np.arange(dx.shape[2])[:, None] % 2, dx + 1, dx), "right in every second row"),
         (
             lambda dx: np.where(np.arange(len(dx))[:, None, None, None] > 0, dx + 1, dx),

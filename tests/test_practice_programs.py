@@ -685,5 +685,6 @@ def test_a_program_is_told_its_mistakes(of, options, wanted, words, code):
     report = practice.diagnose(load(code), of, **options)
     assert sorted(m.name for m in report.mistakes) == sorted(wanted), str(report)
     assert report.ok == (not wanted), str(report)
+    text = str(report) if words else ""  # which finds out what does not see a mistake, and that takes a while
     for word in words:
-        assert word in str(report)
+        assert word in text

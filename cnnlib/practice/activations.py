@@ -150,6 +150,24 @@ def leaky_everywhere(z, c):
     return z
 
 
+@mistake("the sign of z in place of the mask", RELU, "dx", "slope", SLOPE)
+def sign_of_z(z, c):
+    """np.sign is -1 where z is negative, the slope of ReLU is 0 there."""
+    return np.sign(z)
+
+
+@mistake("f' of delta in place of z", SMOOTH, "dx", "slope", SLOPE)
+def of_delta(z, c):
+    """The slope is that at z, where the forward pass was; here delta is put in."""
+    return slope(c.delta, c)
+
+
+@mistake("f' of delta in place of z", SMOOTH, "dx", "slope", SLOPE)
+def of_delta_as_output(z, c):
+    """The same in another form."""
+    return of_output(c.delta, c.of)
+
+
 @mistake("ReLU' with a leak", RELU, "dx", "along", SLOPE, "the forward pass is that of a leaky ReLU")
 def leak(c, right):
     """Where z is negative a part of delta passes, as it does for a leaky ReLU."""

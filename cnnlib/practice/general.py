@@ -20,7 +20,9 @@ def sign(gradient, c):
     return -gradient
 
 
-@mistake("averaged over the examples once more", LAYERS, "dx dW db", "after", AVERAGE, SUMMED_LOSS)
+@mistake(
+    "averaged over the examples once more", f"{LAYERS} {POOLS}", "dx dW db", "after", AVERAGE, SUMMED_LOSS
+)
 def averaged(gradient, c):
     """The mean over the examples is in delta already, so here everything is summed and nothing divided by N."""
     return gradient / c.N
@@ -59,7 +61,7 @@ def repeated(factor):
         return gradient * factor(c)
 
 
-for turned in (
+for _turned in (
     lambda c: c.positions,
     lambda c: len(c.x),
     lambda c: len(c.delta),
@@ -67,7 +69,7 @@ for turned in (
     lambda c: c.N * c.positions,
     lambda c: len(c.x) * np.prod(c.kernel),
 ):
-    repeated(turned)
+    repeated(_turned)
 
 
 @mistake("delta cut where it is negative", LAYERS, "dx dW db", "delta", RECURSION)
@@ -98,14 +100,20 @@ def taken_along(slope):
         return dx * slope(c.x)
 
 
-for of_output in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
-    taken_along(of_output)
+for _of_output in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
+    taken_along(_of_output)
 
 
-@mistake("twice too large", f"{LAYERS} {POOLS} squared_error", ANY, "after", RECURSION)
+@mistake("twice too large", ALL, ANY, "after", RECURSION)
 def doubled(gradient, c):
     """A 2 too much: from the square without its half, or from adding the same twice."""
     return 2 * gradient
+
+
+@mistake("half as large", ALL, ANY, "after", RECURSION)
+def halved(gradient, c):
+    """A 1/2 too much: it goes when a square is differentiated."""
+    return gradient / 2
 
 
 @mistake("only the last example counts", f"{LAYERS} {POOLS}", "dx dW db", "delta", AVERAGE)
@@ -266,6 +274,52 @@ def begins_at_b(db, c):
 def begins_at_one(gradient, c):
     """The same in another form."""
     return gradient + 1
+
+
+@mistake("one example's delta for all", f"{LAYERS} {POOLS}", "dx dW", "delta", AVERAGE)
+def delta_of_the_first(delta, c):
+    """Each example has its own deltas: an index 0 stands where n belongs."""
+    return np.broadcast_to(delta[..., :1], delta.shape)
+
+
+@mistake("one channel's delta for all", f"conv2d conv1d {POOLS}", "dx", "delta", LAYOUT)
+def delta_of_the_first_channel(delta, c):
+    """Each channel has its own deltas: an index 0 stands where the channel belongs."""
+    return np.broadcast_to(delta[:1], delta.shape)
+
+
+@mistake("dW reshaped instead of transposed", LAYERS, "dW", "after", LAYOUT)
+def dW_reshaped(dW, c):
+    """The product has its axes in another order than W, and a reshape reads it in the wrong one."""
+    flat = c.to_user("W", dW)
+    return c.from_user("W", flat.reshape(len(flat), -1).T.reshape(flat.shape))
+
+
+@mistake("dW reshaped instead of transposed", LAYERS, "dW", "after", LAYOUT)
+def dW_reshaped_last(dW, c):
+    """The same in another form."""
+    flat = c.to_user("W", dW)
+    return c.from_user("W", flat.reshape(-1, flat.shape[-1]).T.reshape(flat.shape))
+
+
+@mistake("dW reshaped instead of transposed", "conv2d conv1d", "dW", "after", LAYOUT)
+def dW_channels_reshaped(dW, c):
+    """The same in another form."""
+    return dW.swapaxes(0, 1).reshape(dW.shape)
+
+
+def laid_out(order):
+    """Registers one more order from which dx is reshaped."""
+
+    @mistake("dx reshaped instead of transposed", LAYERS, "dx", "after", LAYOUT)
+    def reshaped(dx, c):
+        """dx is computed with its axes in another order than x, and a reshape reads it in the wrong one."""
+        flat = dx.transpose(["CHWN".index(letter) for letter in order])
+        return c.from_user("x", flat.reshape(c.to_user("x", dx).shape))
+
+
+for _order in ("CNHW", "CHWN", "NHWC", "NCHW", "HWNC"):
+    laid_out(_order)
 
 
 @mistake("weights updated before dx is taken", LAYERS, "dx", "along", "gradient_descent#wrong-answers")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cases import Raw
 from .mistakes import mistake, same
 
 SOFTMAX, SQUARED = "softmax_cross_entropy", "squared_error"
@@ -117,6 +118,12 @@ def all_together(z, c):
     return e / e.sum()
 
 
+@mistake("softmax over all scores together", SOFTMAX, "dscores", "softmax", WRONG)
+def all_together_unshifted(z, c):
+    """The same in another form."""
+    return np.exp(z) / np.exp(z).sum()
+
+
 @mistake("sigmoid in place of softmax", SOFTMAX, "dscores", "softmax", WRONG)
 def sigmoid(z, c):
     """Each score goes through a sigmoid of its own."""
@@ -213,6 +220,25 @@ def wrong_size(g, c):
     return g / len(g)
 
 
+@mistake("a mean in place of the gradient", f"{SOFTMAX} {SQUARED}", "dscores doutputs", "divide", AVERAGE)
+def mean_of_all(g, c):
+    """The gradient has a number for every output of every example; here they are averaged to fewer."""
+    return np.asarray(g.mean()).view(Raw)
+
+
+@mistake("a mean in place of the gradient", f"{SOFTMAX} {SQUARED}", "dscores doutputs", "divide", AVERAGE)
+def mean_over_examples(g, c):
+    """The same in another form."""
+    return g.mean(axis=1).view(Raw)
+
+
+@mistake("the loss in place of its gradient", SOFTMAX, "dscores", "divide", WRONG)
+def loss_itself(g, c):
+    """The number that forward returns, where its slopes belong."""
+    p = softmax(c.scores, c)
+    return np.asarray(-np.log(p[c.labels, np.arange(c.N)]).mean()).view(Raw)
+
+
 @mistake("only y averaged", SOFTMAX, "dscores", "divide", AVERAGE)
 def only_labels_divided(g, c):
     """p - y / N: the brackets are missing."""
@@ -255,6 +281,25 @@ def half_square(outputs, targets, c):
 def only_sign(outputs, targets, c):
     """That is the slope of the absolute error."""
     return np.sign(outputs - targets)
+
+
+@mistake(
+    "f' of the output taken along",
+    SQUARED,
+    "doutputs",
+    "difference",
+    OUTPUT,
+    "outputs are those of an activation, and its delta is meant",
+)
+def slope_along(outputs, targets, c):
+    """The slope of the last activation is in this gradient, and has a backward pass of its own."""
+    return (outputs - targets) * outputs * (1 - outputs)
+
+
+@mistake("f' of the output taken along", SQUARED, "doutputs", "difference", OUTPUT)
+def slope_of_tanh_along(outputs, targets, c):
+    """The same in another form."""
+    return (outputs - targets) * (1 - outputs**2)
 
 
 @mistake("the absolute difference", SQUARED, "doutputs", "difference", OUTPUT)

@@ -110,6 +110,25 @@ def over_all(seen, c):
     return seen == seen.max(axis=(0, 1, 4), keepdims=True)[0]
 
 
+@mistake("row and column of the maximum exchanged", MAX, "dx", "shares", ONE)
+def divided_by_height(seen, c):
+    """The same in another form."""
+    places = np.array([u + c.kernel[0] * v for u, v in c.taps])  # taken for u = place % KH, v = place // KH
+    return places.reshape(-1, 1, 1, 1, 1) == seen.argmax(axis=0)
+
+
+@mistake("x in place of the mask", MAX, "dx", "shares", ONE)
+def values_as_mask(seen, c):
+    """The mask is 1 at the maximum; here the values themselves are the factors."""
+    return np.where(np.isfinite(seen), seen, 0)
+
+
+@mistake("the maximum's value in place of 1", MAX, "dx", "shares", ONE)
+def value_at_the_maximum(seen, c):
+    """The slope of a maximum is 1 at its place, not the value that stands there."""
+    return np.where(seen == seen.max(axis=0), seen, 0)
+
+
 @mistake("no mask: every place gets the delta", MAX, "dx", "shares", ONE)
 def no_mask(seen, c):
     """Only the place of the maximum had a say in the output."""
@@ -126,6 +145,12 @@ def as_average(seen, c):
 def to_the_smallest(seen, c):
     """argmin, or < in the search, in place of argmax."""
     return winner(np.where(np.isfinite(seen), -seen, -np.inf), c)
+
+
+@mistake("the smallest gets the delta", MAX, "dx", "shares", ONE)
+def to_all_smallest(seen, c):
+    """The same in another form."""
+    return seen == seen.min(axis=0)
 
 
 @mistake("the mask alone, without delta", MAX, "dx", "put", ONE)
@@ -268,6 +293,18 @@ def height_squared(seen, c):
 def width_squared(seen, c):
     """The same in another form."""
     return np.full(seen.shape, 1 / c.kernel[1] ** 2)
+
+
+@mistake("divided by one side of the kernel", AVG, "dx", "shares", MEAN)
+def by_height(seen, c):
+    """n is KH KW, the number of places in the window."""
+    return np.full(seen.shape, 1 / c.kernel[0])
+
+
+@mistake("divided by one side of the kernel", AVG, "dx", "shares", MEAN)
+def by_width(seen, c):
+    """The same in another form."""
+    return np.full(seen.shape, 1 / c.kernel[1])
 
 
 @mistake("divided by the stride's square", AVG, "dx", "shares", MEAN)
