@@ -680,6 +680,28 @@ for wanted, old, new in (
 program("sgd | | |" + SGD.replace("return W - lr * vW, b - lr * vb", "W -= lr * vW; b -= lr * vb"))
 
 
+# Fewer parameters, or in another order, with names that say what they are.
+program("""conv2d | | kernel not rotated | stride 1 and padding 0; db not returned
+def conv2d_backward(grad_out, x, W):
+    OH, OW = grad_out.shape[2:]
+    dx, dW = np.zeros_like(x), np.zeros_like(W)
+    for u in range(W.shape[2]):
+        for v in range(W.shape[3]):
+            dW[:, :, u, v] = np.einsum("nfij,ncij->fc", grad_out, x[:, :, u:u+OH, v:v+OW])
+            dx[:, :, u:u+OH, v:v+OW] += np.einsum("nfij,fc->ncij", grad_out, W[:, :, -1-u, -1-v])
+    return dx, dW
+""")
+program("""max_pool2d | | | stride kernel
+def backward(dout, x, pool_size):
+    k, dx = pool_size, np.zeros_like(x)
+    for n, c, i, j in np.ndindex(dout.shape):
+        w = x[n, c, i*k:i*k+k, j*k:j*k+k]
+        u, v = np.unravel_index(w.argmax(), w.shape)
+        dx[n, c, i*k+u, j*k+v] = dout[n, c, i, j]
+    return dx
+""")
+
+
 @pytest.mark.parametrize("of, options, wanted, words, code", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_program_is_told_its_mistakes(of, options, wanted, words, code):
     report = practice.diagnose(load(code), of, **options)

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from .cases import ARGUMENTS
+
 SIZES = {
     "in": "in_channels in_features n_in input_dim in_dim input_size in_size c_in fan_in n_inputs nin input_channels",
     "out": "out_channels out_features n_out output_dim out_dim output_size out_size c_out num_filters n_filters "
@@ -17,6 +19,15 @@ SIZES = {
     "padding": "padding pad p pads",
     "W": "w weight weights",
     "b": "b bias biases",
+}
+ALIASES = {
+    "x": "a_prev input inputs",
+    "W": "w weight weights filters",
+    "b": "bias biases",
+    "delta": "dout dy dz da grad grad_output grad_out d_out upstream dldy",
+    "stride": "strides s",
+    "padding": "pad p",
+    "kernel": "kernel_size pool_size k f",
 }
 NAMES = {
     "W": "W w weight weights kernel kernels filters",
@@ -30,6 +41,38 @@ NAMES = {
 def plain(subject, of, given):
     """subject(x, W, b, delta, stride, padding), in the order of the documentation."""
     return subject(*given.values())
+
+
+class ByName:
+    """A function whose parameters have names that say what they are: in another order, or fewer of them."""
+
+    def __init__(self, of, names):
+        self.names, self.fixed = names, {}
+        missing = {name for name in ARGUMENTS[of].split() if name not in names.values()}
+        values = {"stride": "kernel" if "pool" in of else 1, "padding": 0}
+        self.fixed[of] = {name: value for name, value in values.items() if name in missing}
+
+    def __call__(self, subject, of, given):
+        return subject(**{parameter: given[name] for parameter, name in self.names.items()})
+
+
+def by_name(subject, of):
+    """A ByName, where all parameters of a function have known names; None where ``plain`` will do."""
+    try:
+        parameters = inspect.signature(subject).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    kinds = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
+    if any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
+        return None
+    found = {p.name: kinds.get(p.name.lower(), p.name) for p in parameters}
+    found = {p: "W" if name == "w" else name for p, name in found.items()}
+    known, needed = ARGUMENTS[of].split(), [p.name for p in parameters if p.default is p.empty]
+    if list(found.values()) == known or len(set(found.values())) < len(found):
+        return None
+    if any(found[name] not in known for name in needed):
+        return None
+    return ByName(of, {p: name for p, name in found.items() if name in known})
 
 
 def cs231n(subject, of, given):
@@ -176,7 +219,7 @@ class LayerClass:
 NAMED = {"cs231n": cs231n, "deeplearning.ai": deeplearning_ai}
 
 
-def adapter(subject, call):
+def adapter(subject, call, of):
     """The adapter for what came as ``call``; ValueError for what is none, or where the subject cannot be called."""
     if isinstance(call, str) and call not in NAMED:
         raise ValueError(f"call is {call!r}, want a function or one of {', '.join(map(repr, NAMED))}")
@@ -201,4 +244,4 @@ def adapter(subject, call):
     if not callable(subject) or isinstance(subject, type):
         came = subject.__name__ if isinstance(subject, type) else type(subject).__name__
         raise ValueError(f"the subject is {came}, want a function, or a class with forward and backward")
-    return plain
+    return by_name(subject, of) or plain

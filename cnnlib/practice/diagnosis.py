@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from .adapters import adapter
-from .cases import RETURNS, cases
+from .cases import ARGUMENTS, RETURNS, cases
 from .mistakes import catalogue
 from .naming import Finding, close, loud, name, precision
 from .report import LIMITS, Report
@@ -42,7 +42,9 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     Returns a Report: ``ok``, ``mistakes``, ``errors``, ``findings``, ``notes``, and ``str`` of it. ValueError, in
     one sentence, where an argument is none of these, or where the subject returns no gradients.
     """
-    called = adapter(subject, call)
+    if of not in ARGUMENTS:
+        axes_of(of, layout)  # which says so
+    called = adapter(subject, call, of)
     if not isinstance(axes, dict | None):
         raise ValueError(f'axes is {axes!r}, want a dict like {{"x": "NHWC", "W": "HWIO"}}')
     theirs = axes_of(of, layout, getattr(called, "axes", {}).get(of, {}) | (axes or {}))
@@ -68,7 +70,14 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
         not f.alternatives for f in findings if f.gradient in kept[0][1]
     ):
         kept = ["two calls with the same input give two answers"]
+    if any(getattr(called, "fixed", {}).get(of, {})):
+        kept = kept + [f"judged with {said(called.fixed[of])} only: it takes no other"]
     return Report(of, outcomes, findings, errors, kept)
+
+
+def said(fixed):
+    """A dict in words."""
+    return " and ".join(f"{name} {value}" for name, value in fixed.items())
 
 
 def wanted(only):
@@ -81,13 +90,12 @@ def wanted(only):
 
 
 def chosen(tried, only):
-    """The cases with these values; where only padding is fixed, the windows that fit stay the same."""
+    """The cases with these values; the stride may be "kernel"."""
     found = []
     for case in tried:
+        asked = {k: case.kernel if v == "kernel" else v for k, v in only.items()}
         mine = {k: getattr(case, k, None) for k in only}
-        if all(
-            v in (only[k], (only[k],) * 2, (1 if k != "padding" else 0, only[k])) for k, v in mine.items()
-        ):
+        if all(v in (asked[k], (asked[k],) * 2, (int(k != "padding"), asked[k])) for k, v in mine.items()):
             found.append(case)
     if not found:
         raise ValueError(f"only is {only!r}, want values that some input has")
