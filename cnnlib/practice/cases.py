@@ -175,15 +175,6 @@ class Case:
         axes = tuple(i for i, letter in enumerate(theirs) if letter in kept_not)
         return self.to_user("x", delta).sum(axis=axes).view(Raw)
 
-    def reread(self, delta, source, target):
-        """delta laid out with the axes ``source`` (None: the user's), and read as if they were ``target``."""
-        source = source or self.letters("x")[1]
-        source = source + "".join(letter for letter in "CHWN" if letter not in source)
-        flat = delta.transpose(["CHWN".index(letter) for letter in source])
-        sizes = dict(zip("CHWN", delta.shape))
-        read = flat.reshape([sizes[letter] for letter in target])
-        return read.transpose([target.index(letter) for letter in "CHWN"])
-
     def arguments(self):
         """{name: what the user's function gets}: new arrays each time."""
         given = {}

@@ -183,12 +183,6 @@ def not_transposed(W, c):
     return W.swapaxes(0, 1)
 
 
-@mistake("W reshaped instead of transposed", ALL, "dx", "kernel", CHANNELS)
-def reshaped(W, c):
-    """A reshape to (I, O, ...) gives the shape of the transposed W, and reads its numbers in another order."""
-    return W.reshape(W.shape[1], W.shape[0], *c.kernel).swapaxes(0, 1)
-
-
 # ---- stride and padding ---------------------------------------------------------------------------------
 
 

@@ -168,30 +168,6 @@ def column_left_out(delta, c):
     return kept
 
 
-@mistake("delta reshaped instead of transposed", LAYERS, "dx dW db", "delta", LAYOUT)
-def delta_reshaped(delta, c):
-    """A reshape to (O, -1) reads delta in the order in which it lies; the channels' axis must come first before."""
-    return c.reread(delta, c.axes["x"].replace("L", "W"), "CNHW")
-
-
-def reread_as(source, target):
-    """Registers one more way to read delta in the wrong order."""
-
-    @mistake("delta reshaped instead of transposed", LAYERS, "dx dW db", "delta", LAYOUT)
-    def read(delta, c):
-        return c.reread(delta, source, target)
-
-
-for source, target in [
-    *[(None, order) for order in ("CHWN", "NHWC", "NCHW", "HWNC", "HWCN", "NWHC", "CWHN", "CNWH", "NCWH")],
-    *[("CNHW", order) for order in ("CHWN", "CWHN", "CNWH")],
-    *[("CHWN", order) for order in ("CNHW", "CNWH", "CWHN")],
-    *[("NHWC", order) for order in ("HWNC", "NWHC")],
-    *[("HWNC", order) for order in ("NHWC", "NWHC")],
-]:
-    reread_as(source, target)
-
-
 @mistake(
     "the first row or column of outputs is left out", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT
 )
@@ -286,40 +262,6 @@ def delta_of_the_first(delta, c):
 def delta_of_the_first_channel(delta, c):
     """Each channel has its own deltas: an index 0 stands where the channel belongs."""
     return np.broadcast_to(delta[:1], delta.shape)
-
-
-@mistake("dW reshaped instead of transposed", LAYERS, "dW", "after", LAYOUT)
-def dW_reshaped(dW, c):
-    """The product has its axes in another order than W, and a reshape reads it in the wrong one."""
-    flat = c.to_user("W", dW)
-    return c.from_user("W", flat.reshape(len(flat), -1).T.reshape(flat.shape))
-
-
-@mistake("dW reshaped instead of transposed", LAYERS, "dW", "after", LAYOUT)
-def dW_reshaped_last(dW, c):
-    """The same in another form."""
-    flat = c.to_user("W", dW)
-    return c.from_user("W", flat.reshape(-1, flat.shape[-1]).T.reshape(flat.shape))
-
-
-@mistake("dW reshaped instead of transposed", "conv2d conv1d", "dW", "after", LAYOUT)
-def dW_channels_reshaped(dW, c):
-    """The same in another form."""
-    return dW.swapaxes(0, 1).reshape(dW.shape)
-
-
-def laid_out(order):
-    """Registers one more order from which dx is reshaped."""
-
-    @mistake("dx reshaped instead of transposed", LAYERS, "dx", "after", LAYOUT)
-    def reshaped(dx, c):
-        """dx is computed with its axes in another order than x, and a reshape reads it in the wrong one."""
-        flat = dx.transpose(["CHWN".index(letter) for letter in order])
-        return c.from_user("x", flat.reshape(c.to_user("x", dx).shape))
-
-
-for _order in ("CNHW", "CHWN", "NHWC", "NCHW", "HWNC"):
-    laid_out(_order)
 
 
 @mistake("weights updated before dx is taken", LAYERS, "dx", "along", "gradient_descent#wrong-answers")
