@@ -119,9 +119,7 @@ def named(result, case):
     found = {}
     for name, value, shape in zip(names, arrays, shapes):
         if value is not None and (plain := case.as_bias(name, value)).shape != value.shape:
-            notes.append(
-                f"{name} has shape {value.shape}, b has {shape}: the numbers are compared all the same"
-            )
+            notes.append(f"{name} has axes of size 1 that b has not: the numbers are compared all the same")
             value = plain
         found[name] = value
     return found, tuple(notes)
