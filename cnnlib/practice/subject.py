@@ -117,7 +117,7 @@ def named(result, case):
     elif [getattr(a, "shape", None) for a in arrays] != shapes:
         arrays, notes = reorder(arrays, shapes, names)
     found = {}
-    for name, value, shape in zip(names, arrays, shapes):
+    for name, value in zip(names, arrays):
         if value is not None and (plain := case.as_bias(name, value)).shape != value.shape:
             notes.append(f"{name} has axes of size 1 that b has not: the numbers are compared all the same")
             value = plain
