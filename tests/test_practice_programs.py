@@ -314,15 +314,19 @@ for wanted, old, new in (
     ("weights updated before dx is taken", "turned = W[", "turned = (W - 0.01 * dW)["),
     ("weight decay in the gradient", "return dx, dW, db", "return dx, dW + 0.3 * W, db"),
     (
-        "input changed in place",
-        "    N, F",
-        "    delta *= 1.0; delta += 1; delta -= 1; delta[delta < 0] *= 0.5\n    N, F",
+        "the updated parameter in place of its gradient",
+        "return dx, dW, db",
+        "return dx, W - 0.1 * dW, b - 0.1 * db",
+    ),
+    (
+        "dx reshaped instead of transposed",
+        "return dx, dW, db",
+        "return dx.swapaxes(0, 1).reshape(x.shape), dW, db",
     ),
     ("padding not cropped; wrong sign", "a, c = KH - 1 - p, KW - 1 - p", "a, c = KH - 1, KW - 1; W = -W"),
 ):
     assert old in FULL, old
-    if "in place" not in wanted:
-        program(f"conv2d | | {wanted} |" + FULL.replace(old, new))
+    program(f"conv2d | | {wanted} |" + FULL.replace(old, new))
 
 program(
     """conv2d | | | order

@@ -232,6 +232,13 @@ def padded_as_forward_no_rest(spread, c):
     return frame(spread, *((p, p) for p in c.padding))
 
 
+@mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
+def padded_as_forward_to_size(spread, c):
+    """The same in another form."""
+    rest = [n + k - 1 - p - m for n, k, p, m in zip(c.x.shape[1:], c.kernel, c.padding, spread.shape[1:])]
+    return frame(spread, *zip(c.padding, rest))
+
+
 @mistake("correlated in mode same or valid in place of full", CONV, "dx", "border", KERNEL)
 def in_mode_same(spread, c):
     """Backward every input meets every kernel that saw it, which is the mode full: K - 1 zeros around delta."""

@@ -283,6 +283,22 @@ def decay_added(c, right):
     return c.W
 
 
+@mistake(
+    "the updated parameter in place of its gradient", LAYERS, "dW", "along", "gradient_descent#steps-downhill"
+)
+def updated_W(c, right):
+    """W - lr dW is returned where dW belongs: what is to be done with a gradient is the optimiser's business."""
+    return c.W, right(c, "dW")
+
+
+@mistake(
+    "the updated parameter in place of its gradient", LAYERS, "db", "along", "gradient_descent#steps-downhill"
+)
+def updated_b(c, right):
+    """The same in another form."""
+    return c.b, right(c, "db")
+
+
 @mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#why-not-the-biases")
 def bias_decay(c, right):
     """A multiple of b is added to db: biases do not decay."""

@@ -99,28 +99,34 @@ def unique(found):
 
 
 def along(gradient, evidence, tolerance):
-    """Mistakes that add an unknown multiple of a known array, the same multiple on every input."""
+    """Mistakes that add an unknown multiple of a known array to the gradient or to another array; the same on all inputs."""
     of, found = evidence[0][0].of, []
     for entry in catalogue(of).values():
-        for step, function, *_ in entry.forms:
-            if step != "along" or gradient not in entry.gradients:
-                continue
-            factors = []
-            for case, mine in evidence:
-                base, direction = case.right(gradient), case.to_user(gradient, function(case, right))
-                if mine.shape != base.shape or not np.isfinite(mine).all():
-                    break
-                size = float((direction**2).sum())
-                if size == 0:
-                    continue
-                factors.append(float(((mine - base) * direction).sum() / size))
-                if not close(mine, base + factors[-1] * direction, tolerance):
-                    break
-            else:
-                near = max(factors) - min(factors) <= 1e3 * tolerance * max(map(abs, factors))
-                if near and len(factors) > 1 and abs(factors[0]) > 1e-6:
-                    found.append(((entry,), factors[0]))
+        for step, function, layers, gradients in entry.forms:
+            if step == "along" and gradient in gradients and of in layers:
+                factor = multiple(gradient, function, evidence, tolerance)
+                if factor is not None:
+                    found.append(((entry,), factor))
     return ([made for made, _ in found], found[0][1]) if found else None
+
+
+def multiple(gradient, function, evidence, tolerance):
+    """The factor of one such mistake; None where no factor gives all numbers, or one input alone tells it."""
+    factors = []
+    for case, mine in evidence:
+        given = function(case, right)
+        base, direction = given if isinstance(given, tuple) else (right(case, gradient), given)
+        base, direction = case.to_user(gradient, base), case.to_user(gradient, direction)
+        if mine.shape != base.shape or not np.isfinite(mine).all():
+            return None
+        size = float((direction**2).sum())
+        factor = float(((mine - base) * direction).sum() / size) if size else 0
+        if not close(mine, base + factor * direction, tolerance):
+            return None
+        factors += [factor] if size else []
+    if len(factors) < 2 or abs(factors[0]) < 1e-6:
+        return None
+    return factors[0] if np.ptp(factors) <= 1e3 * tolerance * max(map(abs, factors)) else None
 
 
 def right(case, gradient, **values):
