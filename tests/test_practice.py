@@ -395,6 +395,12 @@ def test_the_report_says_why_ones_own_test_did_not_see_it():
     passes = CATALOGUE["kernel not rotated"].passes("conv2d")
     assert "symmetric kernels" in passes and "stride 1" not in passes
     assert "stride 1" in CATALOGUE["stride ignored in dx"].passes("conv2d")
+    assert CATALOGUE["padding cropped by p:-p, empty at p = 0"].passes("conv2d") == [
+        "same padding",
+        "padding",
+    ]
+    assert "a falling loss" in CATALOGUE["averaged over the positions"].passes("conv2d")
+    assert "a falling loss" not in CATALOGUE["wrong sign"].passes("conv2d")
     assert "no ties" in CATALOGUE["ties: every maximum gets the whole delta"].passes("max_pool2d")
     assert "windows that do not overlap" in CATALOGUE["pooling: overlap overwritten instead of added"].passes(
         "max_pool2d"
