@@ -75,9 +75,25 @@ def name(gradient, evidence, tolerance, failed=(), pairs=True):
         return found or ([], None)
     pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
     pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
-    return unique(
-        closest(gradient, [pair for pair in pairs if fit(gradient, pair, order, tolerance)], failed)
-    ), None
+    idle = {form.function for form in possible if changes_nothing(form, order[0][0])}
+    alone = {form.function: fit(gradient, (form,), order[:1], tolerance) for form in possible}
+    # With one that is idle on the first case, the other alone gives what the two together give there.
+    for one, other in ((0, 1), (1, 0)):
+        pairs = [pair for pair in pairs if pair[one].function not in idle or alone[pair[other].function]]
+    fitting = [pair for pair in pairs if fit(gradient, pair, order, tolerance)]
+    return unique(closest(gradient, fitting, failed)), None
+
+
+def changes_nothing(form, case):
+    """Whether a filter of delta or of the kernel is without effect on this case."""
+    taken = {"delta": "delta", "kernel": "W"}.get(form.step)
+    if taken is None:
+        return False
+    array = getattr(case, taken)
+    try:
+        return np.array_equal(form.function(array, case), array)
+    except (ValueError, IndexError):
+        return False
 
 
 def closest(gradient, found, failed):
