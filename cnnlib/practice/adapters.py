@@ -1,0 +1,247 @@
+"""How functions and classes of many styles are called: what ``call`` may be in ``diagnose``.
+
+An adapter gets the subject, the name of the layer and {name: argument}, and returns what the subject found.
+"""
+
+import inspect
+import sys
+
+import numpy as np
+
+from .cases import ARGUMENTS
+
+SIZES = {
+    "in": "in_channels in_features n_in input_dim in_dim input_size in_size c_in fan_in n_inputs nin input_channels",
+    "out": "out_channels out_features n_out output_dim out_dim output_size out_size c_out num_filters n_filters "
+    "filters units n_outputs nout n_kernels num_kernels output_channels",
+    "kernel": "kernel_size kernel k filter_size size ksize f pool_size kernel_shape",
+    "stride": "stride strides s",
+    "padding": "padding pad p pads",
+    "W": "w weight weights",
+    "b": "b bias biases",
+}
+ALIASES = {
+    "x": "a_prev input inputs",
+    "W": "w weight weights filters",
+    "b": "bias biases",
+    "delta": "dout dy dz da grad grad_output grad_out d_out upstream dldy",
+    "stride": "strides s",
+    "padding": "pad p",
+    "kernel": "kernel_size pool_size k f",
+}
+NAMES = {
+    "W": "W w weight weights kernel kernels filters",
+    "b": "b bias biases",
+    "dW": "dW dw grad_W grad_w W_grad w_grad dweight dweights grad_weight grad_weights weights_grad weight_grad "
+    "d_weights dfilters dkernels gradW d_W",
+    "db": "db grad_b b_grad dbias dbiases grad_bias bias_grad biases_grad gradB d_bias d_biases d_b",
+}
+
+
+def plain(subject, of, given):
+    """subject(x, W, b, delta, stride, padding), in the order of the documentation."""
+    return subject(*given.values())
+
+
+class ByName:
+    """A function whose parameters have names that say what they are: in another order, or fewer of them."""
+
+    def __init__(self, of, names):
+        self.names, self.fixed = names, {}
+        missing = {name for name in ARGUMENTS[of].split() if name not in names.values()}
+        values = {"stride": "kernel" if "pool" in of else 1, "padding": 0}
+        self.fixed[of] = {name: value for name, value in values.items() if name in missing}
+
+    def __call__(self, subject, of, given):
+        return subject(**{parameter: given[name] for parameter, name in self.names.items()})
+
+
+def by_name(subject, of):
+    """A ByName, where all parameters of a function have known names; None where ``plain`` will do."""
+    try:
+        parameters = inspect.signature(subject).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    kinds = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
+    if any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
+        return None
+    found = {p.name: kinds.get(p.name.lower(), p.name) for p in parameters}
+    found = {p: "W" if name == "w" else name for p, name in found.items()}
+    known, needed = ARGUMENTS[of].split(), [p.name for p in parameters if p.default is p.empty]
+    if list(found.values()) == known or len(set(found.values())) < len(found):
+        return None
+    if any(found[name] not in known for name in needed):
+        return None
+    return ByName(of, {p: name for p, name in found.items() if name in known})
+
+
+def cs231n(subject, of, given):
+    """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ..."""
+    g = given
+    if of in ("conv2d", "conv1d"):
+        return subject(g["delta"], (g["x"], g["W"], g["b"], {"stride": g["stride"], "pad": g["padding"]}))
+    if of == "dense":
+        return subject(g["delta"], (g["x"], g["W"], g["b"]))
+    if "pool" in of:
+        KH, KW = np.broadcast_to(g["kernel"], 2).tolist()
+        return subject(g["delta"], (g["x"], {"pool_height": KH, "pool_width": KW, "stride": g["stride"]}))
+    return subject(g["delta"], g["x"]) if "delta" in g else subject(*g.values())
+
+
+def deeplearning_ai(subject, of, given):
+    """subject(dZ, cache), as in the course of deeplearning.ai: conv_backward, pool_backward, linear_backward, ..."""
+    g = given
+    if of in ("conv2d", "conv1d"):
+        return subject(g["delta"], (g["x"], g["W"], g["b"], {"stride": g["stride"], "pad": g["padding"]}))
+    if of == "dense":
+        return subject(g["delta"], (g["x"], g["W"], g["b"]))
+    if "pool" in of:
+        cache = g["x"], {"f": g["kernel"], "stride": g["stride"]}
+        modes = {"mode": "max" if of.startswith("max") else "average"}
+        return subject(
+            g["delta"], cache, **(modes if "mode" in inspect.signature(subject).parameters else {})
+        )
+    return subject(g["delta"], g["x"]) if "delta" in g else subject(*g.values())
+
+
+cs231n.fixed = {"max_pool2d": {"padding": 0}, "avg_pool2d": {"padding": 0}}
+cs231n.axes = {}
+deeplearning_ai.fixed = cs231n.fixed
+deeplearning_ai.axes = {
+    "conv2d": {"x": "NHWC", "W": "HWIO", "b": "111O"},
+    "dense": {"x": "IN", "W": "OI", "b": "O1"},
+    **dict.fromkeys(("max_pool2d", "avg_pool2d"), {"x": "NHWC"}),
+    **dict.fromkeys(("softmax_cross_entropy", "squared_error", "relu", "sigmoid", "tanh"), {"x": "CN"}),
+}
+
+
+def torch_function(subject, of, given):
+    """A torch.autograd.Function: apply(x, W, b, stride, padding), then backward."""
+    torch = sys.modules["torch"]
+    tensors, rest = {}, []
+    for name, value in given.items():
+        if name == "delta":
+            continue
+        floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        rest.append(torch.tensor(value, requires_grad=floats) if isinstance(value, np.ndarray) else value)
+        if floats:
+            tensors[name] = rest[-1]
+    y = subject.apply(*rest)
+    y.backward(torch.tensor(given["delta"])) if "delta" in given else y.backward()
+    found = [None if tensor.grad is None else tensor.grad.numpy() for tensor in tensors.values()]
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+class LayerClass:
+    """A class with forward and backward: made for each input, given W and b, run forward and backward."""
+
+    def __init__(self):
+        self.made, self.case = {}, None
+
+    def __call__(self, subject, of, given):
+        if of in ("softmax_cross_entropy", "squared_error"):
+            loss = subject()
+            loss.forward(*given.values())
+            return loss.backward()
+        key = tuple(np.asarray(v).tobytes() if isinstance(v, np.ndarray) else v for v in given.values())
+        if key not in self.made:  # the same object again for the same input: what accumulates must show
+            self.made[key] = self.make(subject, of, given)
+        layer = self.made[key]
+        layer.forward(given["x"])
+        dx = layer.backward(given["delta"])
+        if "W" not in given or isinstance(dx, tuple):
+            return dx
+        return dx, self.get(layer, "dW", "W"), self.get(layer, "db", "b")
+
+    def make(self, subject, of, given):
+        """A layer of the sizes of the case."""
+        sizes = {
+            "stride": given.get("stride"),
+            "padding": given.get("padding"),
+            "kernel": given.get("kernel"),
+        }
+        sizes |= {"W": given.get("W"), "b": given.get("b")}
+        if "W" in given:
+            KH, KW = self.case.kernel
+            kernel = KW if of == "conv1d" or KH == KW else (KH, KW)
+            sizes |= {"in": self.case.W.shape[1], "out": self.case.W.shape[0], "kernel": kernel}
+        kinds = {name: kind for kind, names in SIZES.items() for name in names.split()}
+        chosen = {}
+        for parameter in inspect.signature(subject).parameters.values():
+            kind = kinds.get(parameter.name.lower())
+            needed = parameter.default is parameter.empty and parameter.kind not in (2, 4)
+            if kind == "b" and not isinstance(parameter.default, bool) or kind not in (None, "b"):
+                chosen[parameter.name] = sizes[kind]
+            elif needed:
+                raise ValueError(
+                    f"{subject.__name__} wants {parameter.name!r}, which diagnose does not know: say with "
+                    "call=lambda cls, x, W, b, delta, stride, padding: ... how it is used"
+                )
+        layer = subject(**chosen)
+        for name in ("W", "b"):
+            if name in given and not any(kinds.get(key.lower()) == name for key in chosen):
+                self.set(layer, name, given[name])
+        return layer
+
+    @staticmethod
+    def held(layer, name):
+        """(the object or dict, the key) under which a layer holds W, b or their gradients."""
+        for group in ("params", "grads", "parameters", "gradients"):
+            inside = getattr(layer, group, None)
+            if isinstance(inside, dict) and name in inside:
+                return inside, name
+        for key in NAMES[name].split():
+            if hasattr(layer, key):
+                return layer, key
+        raise ValueError(
+            f"{type(layer).__name__} has no {name} under a usual name ({NAMES[name]}): say with call= how it is used"
+        )
+
+    def set(self, layer, name, value):
+        """Puts W or b where the layer holds it."""
+        inside, key = self.held(layer, name)
+        if isinstance(inside, dict):
+            inside[key] = value
+        else:
+            old = getattr(inside, key)
+            shape = old.shape if isinstance(old, np.ndarray) and old.size == value.size else value.shape
+            setattr(inside, key, value.reshape(shape))
+
+    def get(self, layer, name, parameter):
+        """The gradient that the layer holds."""
+        grads = getattr(layer, "grads", getattr(layer, "gradients", None))
+        if isinstance(grads, dict) and parameter in grads:
+            return grads[parameter]
+        inside, key = self.held(layer, name)
+        return inside[key] if isinstance(inside, dict) else getattr(inside, key)
+
+
+NAMED = {"cs231n": cs231n, "deeplearning.ai": deeplearning_ai}
+
+
+def adapter(subject, call, of):
+    """The adapter for what came as ``call``; ValueError for what is none, or where the subject cannot be called."""
+    if isinstance(call, str) and call not in NAMED:
+        raise ValueError(f"call is {call!r}, want a function or one of {', '.join(map(repr, NAMED))}")
+    if call is not None and not isinstance(call, str) and not callable(call):
+        raise ValueError(
+            f"call is {type(call).__name__}, want a function or one of {', '.join(map(repr, NAMED))}"
+        )
+    if isinstance(call, str):
+        return NAMED[call]
+    if call is not None:
+        if call in (cs231n, deeplearning_ai, torch_function):
+            return call
+        return lambda subject, of, given: call(subject, *given.values())
+    both = hasattr(subject, "forward") and hasattr(subject, "backward")
+    if isinstance(subject, type) and both:
+        return torch_function if hasattr(subject, "apply") and "torch" in sys.modules else LayerClass()
+    if both and not callable(subject) or both and not inspect.isroutine(subject):
+        raise ValueError(
+            f"the subject is an object of {type(subject).__name__}, want the class itself: each input needs a layer "
+            "of other sizes"
+        )
+    if not callable(subject) or isinstance(subject, type):
+        came = subject.__name__ if isinstance(subject, type) else type(subject).__name__
+        raise ValueError(f"the subject is {came}, want a function, or a class with forward and backward")
+    return by_name(subject, of) or plain

@@ -1,0 +1,121 @@
+"""Steps of gradient descent with momentum and weight decay, and the mistakes that people make in them.
+
+A case is several steps of W and b; what is judged is where they end.
+"""
+
+import numpy as np
+
+from .mistakes import mistake, same
+
+SGD, BOTH, STEP = "sgd", "W b", "gradient_descent#wrong-answers"
+
+
+def run(name):
+    """The parameter after all steps: v = momentum v + gradient + decay; parameter -= lr v."""
+
+    def final(c, step):
+        value, v = c.start[name].copy(), np.zeros_like(c.start[name])
+        for gradient, lr in zip(c.grads[name], c.rates):
+            gradient = step.decay(gradient, value, name, c)
+            value, v = step.move(value, v, gradient, lr, name, c, step)
+        return value
+
+    return final
+
+
+def decay(gradient, value, name, c):
+    """The gradient with weight decay, which is for W alone."""
+    return gradient + c.weight_decay * value if name == "W" else gradient
+
+
+def move(value, v, gradient, lr, name, c, step):
+    """(the new value, the new velocity): one step."""
+    v = step.velocity(v, gradient, lr, name, c)
+    return step.update(value, v, gradient, lr, name, c), v
+
+
+def velocity(v, gradient, lr, name, c):
+    """v = momentum v + gradient."""
+    return c.momentum * v + gradient
+
+
+def update(value, v, gradient, lr, name, c):
+    """value - lr v."""
+    return value - lr * v
+
+
+RIGHT = {SGD: dict(decay=decay, move=move, velocity=velocity, update=update, after=same)}
+GRADIENTS = {SGD: {"W": run("W"), "b": run("b")}}
+
+
+@mistake("uphill", SGD, BOTH, "update", STEP)
+def uphill(value, v, gradient, lr, name, c):
+    """The step goes against the gradient: minus, not plus."""
+    return value + lr * v
+
+
+@mistake("learning rate missing", SGD, BOTH, "update", STEP)
+def no_rate(value, v, gradient, lr, name, c):
+    """The step is lr times the velocity."""
+    return value - v
+
+
+@mistake("momentum ignored", SGD, BOTH, "velocity", STEP)
+def no_momentum(v, gradient, lr, name, c):
+    """v is the gradient alone: the velocity of the step before is not kept, or not used."""
+    return gradient
+
+
+@mistake(
+    "dampened momentum", SGD, BOTH, "velocity", STEP, "the velocity is a running mean, as with dampening"
+)
+def dampened(v, gradient, lr, name, c):
+    """The gradient is multiplied by 1 - momentum."""
+    return c.momentum * v + (1 - c.momentum) * gradient
+
+
+@mistake("learning rate inside the velocity", SGD, BOTH, "move", STEP, "lr is in the velocity, as in cs231n")
+def rate_inside(value, v, gradient, lr, name, c, step):
+    """v = momentum v - lr gradient: the same until the learning rate changes."""
+    v = c.momentum * v - lr * gradient
+    return value + v, v
+
+
+@mistake("Nesterov's momentum", SGD, BOTH, "update", STEP, "momentum is Nesterov's")
+def nesterov(value, v, gradient, lr, name, c):
+    """The step looks ahead: gradient plus momentum times velocity."""
+    return value - lr * (gradient + c.momentum * v)
+
+
+@mistake("decay on biases", SGD, "b", "decay", STEP)
+def decay_everywhere(gradient, value, name, c):
+    """Weights decay, biases do not."""
+    return gradient + c.weight_decay * value
+
+
+@mistake("weight decay ignored", SGD, "W", "decay", STEP)
+def no_decay(gradient, value, name, c):
+    """The gradient lacks weight_decay times W."""
+    return gradient
+
+
+@mistake("weight decay with the wrong sign", SGD, "W", "decay", STEP)
+def growth(gradient, value, name, c):
+    """Weights grow instead of decaying."""
+    return gradient - c.weight_decay * value
+
+
+@mistake(
+    "weight decay twice too strong", SGD, "W", "decay", STEP, "the penalty is lambda ||W||^2 without 1/2"
+)
+def decay_doubled(gradient, value, name, c):
+    """2 weight_decay W: from a penalty without its half."""
+    return gradient + 2 * c.weight_decay * value
+
+
+@mistake("decay beside the velocity", SGD, "W", "move", STEP, "decay is decoupled, as in AdamW")
+def decoupled(value, v, gradient, lr, name, c, step):
+    """Weights shrink by lr weight_decay W, and the velocity does not see it."""
+    shrink = c.weight_decay * value
+    v = step.velocity(v, gradient - shrink, lr, name, c)
+    return step.update(value, v, gradient, lr, name, c) - lr * shrink, v
