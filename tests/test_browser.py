@@ -340,7 +340,7 @@ def by_pointer(page, root, stored):
     for axis, (names, controls) in enumerate(
         zip(stored["labels"], root.query_selector_all(".cnn-axis"), strict=True)
     ):
-        controls.scroll_into_view_if_needed()
+        controls.evaluate("e => e.scrollIntoView({ block: 'center' })")  # and under no header
         if stored["choices"][axis]:
             choices = enumerate(controls.query_selector_all("label"))
             clicks = [(choice, place) for place, choice in choices][::-1]
