@@ -39,6 +39,7 @@ ABOVE = """() => {
 # The moments at which the pictures are, in milliseconds, and how many of them are transparent now.
 NOW = """async () => {
   const pictures = [...document.querySelectorAll(".cnn-pipeline [class^=cnn-step]")];
+  await Promise.all(pictures.flatMap(e => e.getAnimations()).map(a => a.ready));  // a pause takes a moment
   const times = pictures.flatMap(e => e.getAnimations()).map(a => a.currentTime);
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const later = pictures.flatMap(e => e.getAnimations()).map(a => a.currentTime);
