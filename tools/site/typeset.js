@@ -56,9 +56,8 @@ const mark = (node, symbols, all) => {
     if (five.length === 5 && five.slice(0, 4).map(signs).join("") === "∂J/∂") {
       if (key = name({ ...read(five[4]), over: "J" })) {
         const group = MathJax.startup.adaptor.node("g");
-        five.forEach(child => MathJax.startup.adaptor.append(group, child));
-        children.splice(i, 0, group);
-        group.parent = node;
+        group.children = five;
+        children.splice(i, 5, group);
         group.attributes["data-s"] = key;
         continue;
       }

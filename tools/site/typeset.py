@@ -80,8 +80,10 @@ class Pages(BuiltinTemplateLoader):
         def refused(said):
             getLogger(__name__).warning(said, location=context.get("pagename"))
 
-        html = drawn(super().render(template, context), refused, symbols.sought())
-        return symbols.explained(html, context.get("pagename", ""), context.get("pathto"))
+        html = drawn(super().render(template, context), refused, symbols.sought() if context.get("explained_by") else ())
+        if not (pages := context.get("explained_by")):
+            return html
+        return symbols.explained(html, context["pagename"], context["pathto"], pages)
 
 
 def setup(app):
