@@ -20,7 +20,15 @@ PART = re.compile(
 )
 TERM = re.compile(r'<a class="[^"]*\bterm-([\w-]+)[^"]*"')
 MARK = re.compile(r' data-s="(\w+)"')
-UNREAD = nodes.title, nodes.reference, nodes.literal, nodes.strong, nodes.FixedTextElement, nodes.math, nodes.caption
+UNREAD = (
+    nodes.title,
+    nodes.reference,
+    nodes.literal,
+    nodes.strong,
+    nodes.FixedTextElement,
+    nodes.math,
+    nodes.caption,
+)
 
 
 def sought():
@@ -31,7 +39,7 @@ def sought():
 
 
 def means(key, page, sections):
-    """Whether the symbol has its meaning on this page, in these sections, the inner one last."""
+    """Whether the symbol has its meaning on this page, in these sections, which lie in each other."""
     symbol = source()["symbols"][key]
     here = {page, *(f"{page}#{section}" for section in sections)}
     return page in symbol.get("only", [page]) and not here & {*symbol.get("but", ()), *source()["elsewhere"]}
@@ -40,7 +48,7 @@ def means(key, page, sections):
 def explained(html, pagename, address, pages):
     """A page with its formulas drawn, in which only the symbols that mean it there are marked, with the first of each in a
     section as a link, and the cards of all that is marked or linked. `address`: as Sphinx's pathto, for one of `pages`."""
-    page, used, seen, sections = pagename.removeprefix(BOOK), {}, set(), []
+    page, used, seen, sections = pagename.removeprefix(BOOK), {}, set(), {}
     start, quiet = html.find("<article"), 0
     if start < 0:
         return html
@@ -54,7 +62,9 @@ def explained(html, pagename, address, pages):
 
         def kept(mark):
             symbol = source()["symbols"][mark[1]]
-            if BOOK + symbol["place"].partition("#")[0] not in pages or not means(mark[1], page, sections):
+            if BOOK + symbol["place"].partition("#")[0] not in pages or not means(
+                mark[1], page, sections.values()
+            ):
                 return ""
             used[mark[1]] = True
             return mark[0]
@@ -71,9 +81,11 @@ def explained(html, pagename, address, pages):
         nonlocal quiet
         if found["section"]:
             quiet += 1
-            if found["level"] == "2":
+            if (level := int(found["level"])) <= 2:
                 seen.clear()
-            sections[int(found["level"]) - 1 :] = [found["section"]]
+            for below in [other for other in sections if other >= level]:
+                del sections[below]
+            sections[level] = found["section"]
         elif found["output"]:  # which stays as it is stored
             return marks(found[0])
         elif found["formula"]:
@@ -104,14 +116,24 @@ def spoken(key):
 def card(key, address):
     """The card of a symbol or a term, closed. It has no paragraphs, being none of the page's own text."""
     if symbol := source()["symbols"].get(key):
-        letter = symbol["letter"] + {"^": "\u0302"}.get(symbol.get("accent"), "") + "′" * symbol.get("prime", False)
+        letter = (
+            symbol["letter"]
+            + {"^": "\u0302"}.get(symbol.get("accent"), "")
+            + "′" * symbol.get("prime", False)
+        )
         sign = f"∂J/∂{letter}" if "over" in symbol else letter
-        lines = [f"<b><i>{escape(sign)}</i> {escape(symbol['name'])}</b>", f"<span>{shape(symbol['shape'])}</span>"]
+        lines = [
+            f"<b><i>{escape(sign)}</i> {escape(symbol['name'])}</b>",
+            f"<span>{shape(symbol['shape'])}</span>",
+        ]
         lines += [f"<span>in code <code>{escape(symbol['code'])}</code></span>"]
         entry, words = symbol, "Where it is explained"
     else:
         entry = source()["terms"][key]
-        lines, words = [f"<b>{escape(entry['name'])}</b>", f"<span>{escape(entry['says'])}</span>"], "Where it is explained"
+        lines, words = (
+            [f"<b>{escape(entry['name'])}</b>", f"<span>{escape(entry['says'])}</span>"],
+            "Where it is explained",
+        )
     lines.append(f'<a href="{escape(target(entry, address))}">{words}</a>')
     return f'<div class="symbol-card" id="card-{key}" popover="manual">{"".join(lines)}</div>'
 
@@ -125,20 +147,25 @@ def shape(text):
 
 
 def link_terms(app, doctree, docname):
-    """Link each term where it first stands in a section of a chapter, but for where it is explained, and where the text
+    """Link each term where it first stands in a section of a chapter, or on the page if that is enough, but for where it is explained, and where the text
     is a heading, a link, a program, or in bold."""
     page = docname.removeprefix(BOOK)
-    terms = {form: key for key, term in source()["terms"].items() for form in [term["name"], *term.get("also", ())]}
+    terms = {
+        form: key for key, term in source()["terms"].items() for form in [term["name"], *term.get("also", ())]
+    }
     forms = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(terms, key=len, reverse=True))})(?![\w-])")
     places = {
         key: term["place"]
         for key, term in source()["terms"].items()
         if BOOK + term["place"].partition("#")[0] in app.env.all_docs
     }
+    said = set()
     for top in doctree.children[:1]:
         for section in [part for part in top.children if isinstance(part, nodes.section)]:
             ids = {name for part in section.findall(nodes.section) for name in part["ids"]}
-            done = {key for key, place in places.items() if place.partition("#")[::2] in {(page, i) for i in ids}}
+            done = {
+                key for key, place in places.items() if place.partition("#")[::2] in {(page, i) for i in ids}
+            } | said
             for paragraph in list(section.findall(nodes.paragraph)):
                 for text in list(paragraph.findall(nodes.Text)):
                     if not within(text, paragraph):
@@ -148,11 +175,19 @@ def link_terms(app, doctree, docname):
                         if (key := terms[found[0]]) in done or key not in places:
                             continue
                         done.add(key)
+                        if source()["terms"][key].get("once"):
+                            said.add(key)
                         chapter, _, place = places[key].partition("#")
                         parts.append(nodes.Text(text[at : found.start()]))
                         address = app.builder.get_relative_uri(docname, BOOK + chapter)
                         parts.append(
-                            nodes.reference("", found[0], refuri=f"{address}#{place}", internal=True, classes=[f"term-{key}"])
+                            nodes.reference(
+                                "",
+                                found[0],
+                                refuri=f"{address}#{place}",
+                                internal=True,
+                                classes=[f"term-{key}"],
+                            )
                         )
                         at = found.end()
                     if parts:

@@ -80,7 +80,11 @@ class Pages(BuiltinTemplateLoader):
         def refused(said):
             getLogger(__name__).warning(said, location=context.get("pagename"))
 
-        html = drawn(super().render(template, context), refused, symbols.sought() if context.get("explained_by") else ())
+        html = drawn(
+            super().render(template, context),
+            refused,
+            symbols.sought() if context.get("explained_by") else (),
+        )
         if not (pages := context.get("explained_by")):
             return html
         return symbols.explained(html, context["pagename"], context["pathto"], pages)
