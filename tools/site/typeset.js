@@ -28,7 +28,7 @@ const read = node => {
   const [first, second] = node.children ?? [];
   switch (node.attributes?.["data-mml-node"]) {
     case "mi":
-      return first?.attributes["xlink:href"]?.includes("-I-") ? { letter: signs(node), bare: true } : {};
+      return !node.attributes.other && first?.attributes["xlink:href"]?.includes("-I-") ? { letter: signs(node), bare: true } : {};
     case "TeXAtom": case "mrow":
       return node.children.length === 1 ? read(first) : {};
     case "mover":
@@ -45,6 +45,7 @@ const read = node => {
 // Give the name of its symbol, as `data-s`, to each group of the drawing `node` that shows one of `symbols`; `all` is
 // every sign of the formula.
 const mark = (node, symbols, all) => {
+  if (node.attributes?.other) return;
   const name = (found, next = "") => symbols.find(({ letter, accent, prime, over, bare, beside }) =>
     letter === found.letter && accent == found.accent && prime == found.prime && over == found.over &&
     (!bare || found.bare) && !beside?.some(sign => all.includes(sign)) &&
@@ -62,7 +63,15 @@ const mark = (node, symbols, all) => {
         continue;
       }
     }
-    if (key) part.attributes["data-s"] = key; else mark(part, symbols, all);
+    if (key) {
+      part.attributes["data-s"] = key;
+      continue;
+    }
+    // A letter with an accent, a prime or an index that makes another of it: what is left to mark are its indices.
+    const { letter, over } = read(part);
+    for (let inner = part; letter && !over && inner; inner = inner.children[0])
+      if (inner.attributes?.["data-mml-node"] === "mi") inner.attributes.other = true;
+    mark(part, symbols, all);
   }
 };
 
