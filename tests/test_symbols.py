@@ -110,6 +110,9 @@ FORMULAS = {
     r"N \times H \times W": ["N"],
     r"\langle a, b \rangle": [],
     "f(w)": [],
+    "f_{target}": [],
+    "e^{z_k}": ["z"],
+    r"\sum_n \delta_n": ["delta"],
 }
 
 

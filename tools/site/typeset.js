@@ -67,10 +67,13 @@ const mark = (node, symbols, all) => {
       part.attributes["data-s"] = key;
       continue;
     }
-    // A letter with an accent, a prime or an index that makes another of it: what is left to mark are its indices.
-    const { letter, over } = read(part);
-    for (let inner = part; letter && !over && inner; inner = inner.children[0])
-      if (inner.attributes?.["data-mml-node"] === "mi") inner.attributes.other = true;
+    // A letter with an accent, a prime or an index that makes another of it: what is left to mark is its exponent.
+    const { letter, over } = read(part), { "data-mml-node": kind } = part.attributes ?? {};
+    if (letter && !over) {
+      for (let inner = part; inner; inner = inner.children[0])
+        if (inner.attributes?.["data-mml-node"] === "mi") inner.attributes.other = true;
+      if (/^msub/.test(kind)) part.children.at(-1).attributes.other = true;
+    }
     mark(part, symbols, all);
   }
 };
