@@ -1,1 +1,1 @@
-"""Data that come with the package: the embedded digits and the ledger."""
+"""Data that come with the package: the embedded digits, the ledger, the symbols and stored measurements."""

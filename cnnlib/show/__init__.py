@@ -5,7 +5,7 @@ lines, and claims.
 `show.graph` return text to be displayed.
 """
 
-from . import cells, graph, svg
+from . import cells, graph, svg, symbols
 from .explorers import ConvExplorer, PoolExplorer
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
@@ -32,5 +32,6 @@ __all__ = [
     "source",
     "style",
     "svg",
+    "symbols",
     "table",
 ]

@@ -8,6 +8,7 @@ from html import unescape
 from importlib import metadata
 from pathlib import Path
 
+import symbols
 from py_mini_racer import MiniRacer
 from sphinx.ext.mathjax import html_visit_displaymath, html_visit_math
 from sphinx.jinja2glue import BuiltinTemplateLoader
@@ -42,14 +43,15 @@ def engine(process):
     return mathjax
 
 
-def drawn(html, refused):
+def drawn(html, refused, sought=()):
     """A page with its formulas drawn, each with its TeX as `data-tex`, and the letters of them all before its text. What
-    is no TeX stays as it is, and `refused` is called with a sentence."""
+    is no TeX stays as it is, and `refused` is called with a sentence. `sought`: as symbols.sought gives them; parts of drawings
+    that show one have its key as `data-s`."""
     there = [found for place in PLACES.finditer(html) for found in FORMULA.finditer(place[0])]
     if not there:
         return html
     asked = list(dict.fromkeys(map(_formula, there)))  # each once
-    letters, drawings = json.loads(engine(os.getpid()).call("draw", asked))
+    letters, drawings = json.loads(engine(os.getpid()).call("draw", asked, list(sought)))
     drawings = dict(zip(asked, drawings, strict=True))
 
     def draw(found):
@@ -78,7 +80,14 @@ class Pages(BuiltinTemplateLoader):
         def refused(said):
             getLogger(__name__).warning(said, location=context.get("pagename"))
 
-        return drawn(super().render(template, context), refused)
+        html = drawn(
+            super().render(template, context),
+            refused,
+            symbols.sought() if context.get("explained_by") else (),
+        )
+        if not (pages := context.get("explained_by")):
+            return html
+        return symbols.explained(html, context["pagename"], context["pathto"], pages)
 
 
 def setup(app):

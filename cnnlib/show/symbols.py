@@ -1,0 +1,19 @@
+"""The symbols and terms of the book: one source for the chapter that checks them and for the cards of the pages."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def source():
+    """{"sizes": {"D0": what it counts}, "symbols": {key: {"tex", "name", "code", "shape", "place", ...}}, "terms":
+    {key: {"name", "says", "place", ...}}, "elsewhere": sections in other symbols}, as data/symbols.toml says."""
+    return tomllib.loads(files("cnnlib.data").joinpath("symbols.toml").read_text(encoding="utf-8"))
+
+
+def rows():
+    """Of each symbol, in the order of the notation's table: (formula, code, shape, meaning). The shape is a text such as
+    "D1, N", with the names of `sizes` and the letters; empty for one number."""
+    symbols = source()["symbols"].values()
+    return [(rf"\({s['tex']}\)", s["code"], s["shape"], s.get("of", s["name"])) for s in symbols]
