@@ -1,5 +1,6 @@
 """Formulas as drawings in the pages, made when the book is built: by MathJax, in the JavaScript engine of mini-racer."""
 
+import atexit
 import json
 import os
 import re
@@ -38,6 +39,7 @@ def engine(process):
     if missing := [path for path in scripts if not path.is_file()]:
         raise FileNotFoundError(f"{missing[0]} is missing: run pip install -r requirements.txt")
     mathjax = MiniRacer()
+    atexit.register(mathjax.close)  # its threads are gone when Python clears the rest away, which waits for them
     mathjax.eval(f"var MathJax = {json.dumps(SETTINGS)};")
     mathjax.eval("\n;".join([*(path.read_text(encoding="utf-8") for path in scripts), "true"]))
     return mathjax
