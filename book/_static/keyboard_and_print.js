@@ -32,7 +32,7 @@ addEventListener("load", () => {
     box.tabIndex = 0 : box.removeAttribute("tabindex");
   // A table may grow, for its style, in a box that does not.
   const sizes = new ResizeObserver(changes =>
-    changes.forEach(({ target }) => judge(boxes.includes(target) ? target : target.parentNode)));
+    changes.forEach(({ target }) => target.isConnected && judge(boxes.includes(target) ? target : target.parentNode)));
   boxes.forEach(box => [box, ...box.children].forEach(part => sizes.observe(part)));
   matchMedia("print").addEventListener("change", () => boxes.forEach(judge));
 });

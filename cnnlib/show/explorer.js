@@ -321,10 +321,10 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     form.hidden = !secret;
     form.querySelector("span").innerHTML = name(kind, i);
     form.querySelector("input").setAttribute("aria-label", `Your guess for ${label(kind, i)}`);
-    if (secret) told = { ...told, terms: [], head: "multiply and add what is framed, then type the number." };
+    if (secret) told = { ...told, terms: [], head: "work it out from what is framed, then type the number." };
     const answer = guess && guess.answer && kind === chosen[0] && i === chosen[1] ?
-      guess.answer === num(value(kind, i)) ? ` Yes, ${guess.answer}.` : ` You said ${guess.answer}.` : "";
-    head.innerHTML = `<b>${secret ? name(kind, i) : equals(kind, i)}</b>${kind === "delta" ? " " : ": "}${told.head}${answer}`;
+      guess.answer === num(value(kind, i)) ? `Yes, ${guess.answer}. ` : `No, not ${guess.answer}. ` : "";
+    head.innerHTML = `${answer}<b>${secret ? name(kind, i) : equals(kind, i)}</b>${kind === "delta" ? " " : ": "}${told.head}`;
     terms.className = `cnn-terms ${told.way}${told.terms.length > 15 ? " long" : ""}`;
     terms.innerHTML = told.terms.map((t, k) =>
       `<span>${plus(k)}<button type="button" class="cnn-term" tabindex="${k ? -1 : 0}"><span>${t.top} </span>${t.low}</button></span>`).join(" ");

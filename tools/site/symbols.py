@@ -122,11 +122,12 @@ def card(key, address):
             + "′" * symbol.get("prime", False)
         )
         sign = f"∂J/∂{letter}" if "over" in symbol else letter
+        at = f", at {symbol['at']}" if "at" in symbol else ""
         lines = [
             f"<b><i>{escape(sign)}</i> {escape(symbol['name'])}</b>",
-            f"<span>{shape(symbol['shape'])}</span>",
+            f"<span>in a dense network{at}: {shape(symbol['shape'])}</span>",  # a kernel has others
         ]
-        lines += [f"<span>in code <code>{escape(symbol['code'])}</code></span>"]
+        lines += [f"<span>there in code <code>{escape(symbol['code'])}</code></span>"]
         entry, words = symbol, "Where it is explained"
     else:
         entry = source()["terms"][key]

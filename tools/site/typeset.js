@@ -34,7 +34,8 @@ const read = node => {
     case "mover":
       return { ...read(first), accent: signs(second) };
     case "msub": case "msup": case "msubsup":
-      return signs(second).startsWith("′") ? { ...read(first), prime: true } : { ...read(first), bare: false };
+      return /^′(?!′)/.test(signs(second)) ?  // f′, and no higher derivative
+        { ...read(first), prime: true } : { ...read(first), bare: false };
     case "mfrac":
       return signs(first) === "∂J" && signs(second).startsWith("∂") && second.children.length === 2 ?
         { ...read(second.children[1]), over: "J" } : {};

@@ -39,7 +39,9 @@ def engine(process):
     if missing := [path for path in scripts if not path.is_file()]:
         raise FileNotFoundError(f"{missing[0]} is missing: run pip install -r requirements.txt")
     mathjax = MiniRacer()
-    atexit.register(mathjax.close)  # its threads are gone when Python clears the rest away, which waits for them
+    atexit.register(
+        mathjax.close
+    )  # its threads are gone when Python clears the rest away, which waits for them
     mathjax.eval(f"var MathJax = {json.dumps(SETTINGS)};")
     mathjax.eval("\n;".join([*(path.read_text(encoding="utf-8") for path in scripts), "true"]))
     return mathjax
