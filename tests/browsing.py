@@ -135,7 +135,7 @@ _LAY_OPEN = """() => {
   const still = document.createElement("style");
   still.textContent = "*, *::before, *::after {transition: none !important; animation: none !important}";
   document.head.append(still);
-  document.querySelectorAll("details").forEach(box => box.open = true);
+  document.querySelectorAll("details:not(.run-chapter)").forEach(box => box.open = true);  // a menu would hide the text
   document.querySelectorAll("button.toggle-button-hidden").forEach(button => button.click());
 }"""
 # Nine tenths of a page's elements are strokes of drawings, which are one picture with one description, the parts of
