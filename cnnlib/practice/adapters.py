@@ -75,13 +75,17 @@ def by_name(subject, of):
     return ByName(of, {p: name for p, name in found.items() if name in known})
 
 
+def _with_weights(g):
+    """The cache of a layer with weights, in both courses."""
+    sizes = [{"stride": g["stride"], "pad": g["padding"]}] if "stride" in g else []
+    return (g["x"], g["W"], g["b"], *sizes)
+
+
 def cs231n(subject, of, given):
     """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ..."""
     g = given
-    if of in ("conv2d", "conv1d"):
-        return subject(g["delta"], (g["x"], g["W"], g["b"], {"stride": g["stride"], "pad": g["padding"]}))
-    if of == "dense":
-        return subject(g["delta"], (g["x"], g["W"], g["b"]))
+    if "W" in g and "delta" in g:
+        return subject(g["delta"], _with_weights(g))
     if "pool" in of:
         KH, KW = np.broadcast_to(g["kernel"], 2).tolist()
         return subject(g["delta"], (g["x"], {"pool_height": KH, "pool_width": KW, "stride": g["stride"]}))
@@ -91,10 +95,8 @@ def cs231n(subject, of, given):
 def deeplearning_ai(subject, of, given):
     """subject(dZ, cache), as in the course of deeplearning.ai: conv_backward, pool_backward, linear_backward, ..."""
     g = given
-    if of in ("conv2d", "conv1d"):
-        return subject(g["delta"], (g["x"], g["W"], g["b"], {"stride": g["stride"], "pad": g["padding"]}))
-    if of == "dense":
-        return subject(g["delta"], (g["x"], g["W"], g["b"]))
+    if "W" in g and "delta" in g:
+        return subject(g["delta"], _with_weights(g))
     if "pool" in of:
         cache = g["x"], {"f": g["kernel"], "stride": g["stride"]}
         modes = {"mode": "max" if of.startswith("max") else "average"}
