@@ -47,7 +47,15 @@ TIMES = """async () => {
   const [page] = performance.getEntriesByType("navigation");
   return [painted, seen.first, seen.moves, page.domInteractive, seen.all, seen.longest];
 }"""
-NAMES = ["first text", "first formulas", "first Frames", "all Frames", "formulas drawn", "longest task", "processor"]
+NAMES = [
+    "first text",
+    "first formulas",
+    "first Frames",
+    "all Frames",
+    "formulas drawn",
+    "longest task",
+    "processor",
+]
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
