@@ -696,6 +696,7 @@ def test_the_enter_key_leads_to_a_page_of_results_and_nothing_found_to_the_chapt
         tab.page.wait_for_load_state("networkidle")  # to leave a page breaks off what it asks for
         tab.page.keyboard.press("Control+k")
         tab.page.keyboard.type("backward")
+        tab.page.wait_for_selector("#pst-search-dialog li a")  # so has the search what it loads
         tab.page.keyboard.press("Enter")
         tab.page.wait_for_selector("#search-results li a")
         tab.page.wait_for_load_state("networkidle")
