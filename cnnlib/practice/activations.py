@@ -84,6 +84,18 @@ def like_sigmoid(z, c):
     return a * (1 - a)
 
 
+@mistake("the derivative of the other function", SMOOTH, "dx", "slope", SLOPE)
+def like_relu(z, c):
+    """The same in another form."""
+    return z > 0
+
+
+@mistake("f(1 - z) in place of 1 - f(z)", SIGMOID, "dx", "slope", SLOPE)
+def minus_inside(z, c):
+    """1 - f(z) is one minus the value; here f is taken at 1 - z."""
+    return f(z, c.of) * f(1 - z, c.of)
+
+
 @mistake("1 - a in place of 1 - a^2", TANH, "dx", "slope", SLOPE)
 def square_missing(z, c):
     """The slope of tanh is 1 - a^2."""
@@ -178,3 +190,9 @@ def leak(c, right):
 def leak_at_zero_too(c, right):
     """The same in another form."""
     return c.delta * (c.x <= 0)
+
+
+@mistake("ReLU' with a leak", RELU, "dx", "along", SLOPE)
+def leak_below_zero(c, right):
+    """The same in another form."""
+    return c.delta * (c.x >= 0), c.delta * (c.x < 0)

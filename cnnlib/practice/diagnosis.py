@@ -59,13 +59,13 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
             return Report(of, outcomes, [], {}, [other])
     if all(outcome.error for outcome in outcomes):
         return Report(of, outcomes, [], {}, [])
-    outcomes, kept = twice(subject, outcomes, called)
+    outcomes, start = begun(subject, outcomes, called)
+    outcomes, kept = twice(subject, outcomes, called, start)
+    kept += ["begun"] if start is not None else []
     findings, errors = [], {}
     for gradient in RETURNS[of].split():
         finding, errors[gradient] = judge(gradient, outcomes)
-        finding = finding or by_exception(gradient, outcomes)
-        if finding:
-            findings.append(finding)
+        findings += [f for f in (finding, by_exception(gradient, outcomes, finding)) if f]
     if any(isinstance(k, tuple) for k in kept) and any(
         not f.alternatives for f in findings if f.gradient in kept[0][1]
     ):
@@ -102,16 +102,24 @@ def chosen(tried, only):
     return found
 
 
-def twice(subject, outcomes, call):
+def begun(subject, outcomes, call):
+    """Where it matters what np.empty and np.random give, the outcomes with zeros in their place, and 0."""
+    first = next(outcome for outcome in outcomes if not outcome.error)
+    zeros, again, ones = (run(subject, first.case, call, start) for start in (0, 0, 1))
+    if zeros.error or again.error or ones.error or same(zeros, ones) or not same(zeros, again):
+        return outcomes, None
+    return [run(subject, outcome.case, call, 0) for outcome in outcomes], 0
+
+
+def twice(subject, outcomes, call, start):
     """Where a second call on the same input gives another answer, judge what the second adds: outcomes, and notes."""
     first = next(outcome for outcome in outcomes if not outcome.error)
-    again = run(subject, first.case, call)
-    if again.error or all(equal(a, again.found[k]) for k, a in first.found.items()):
+    again = run(subject, first.case, call, start)
+    if again.error or same(first, again):
         return outcomes, []
     grown, judged = set(), []
     for outcome in outcomes:
-        one = run(subject, outcome.case, call)
-        two = run(subject, outcome.case, call)
+        one, two = (run(subject, outcome.case, call, start) for _ in range(2))
         if one.error or two.error:
             judged.append(replace(one, error=one.error or two.error))
             continue
@@ -129,6 +137,11 @@ def twice(subject, outcomes, call):
     ):
         return judged, [("accumulated", sorted(grown))]
     return outcomes, ["two calls with the same input give two answers"]
+
+
+def same(one, other):
+    """Whether two calls gave the same."""
+    return all(equal(a, other.found[k]) for k, a in one.found.items())
 
 
 def equal(a, b):
@@ -172,14 +185,16 @@ def judge(gradient, outcomes):
     return finding, error
 
 
-def by_exception(gradient, outcomes):
-    """A Finding where a known mistake is the reason of the exceptions, else None."""
+def by_exception(gradient, outcomes, finding):
+    """A Finding where a known mistake is the reason of the exceptions, else None. finding: what is wrong where it runs."""
+    if finding and len(finding.alternatives) != 1:
+        return None
     failed = [(o.case, o.error) for o in outcomes if o.error]
     failed = [pair for pair in failed if pair[0].special not in LIMITS] or failed
     done = [(o.case, o.found[gradient]) for o in outcomes if not o.error]
     if not failed or not done or any(mine is None for _, mine in done):
         return None
-    found = loud(gradient, done, failed)
+    found = loud(gradient, done, failed, finding.alternatives[0] if finding else ())
     if not found:
         return None
     finding = Finding(gradient, [case for case, _ in failed], [case for case, _ in done], found)

@@ -16,7 +16,7 @@ STRIDE = "pooling#stride-padding-and-what-is-left-out"
 
 def dx(c, step):
     """Each place of a window gets its share of the window's delta; windows that overlap add."""
-    shares = step.shares(step.seen(c), c) * step.delta(c.delta, c)
+    shares = step.mask(step.shares(step.seen(c), c), c) * step.delta(c.delta, c)
     return step.crop(step.put(shares, c, step), c)
 
 
@@ -46,7 +46,7 @@ def put(shares, c, step):
     return full
 
 
-RIGHT = dict(delta=same, after=same, seen=seen, put=put, place=window, crop=crop)
+RIGHT = dict(delta=same, after=same, seen=seen, mask=same, put=put, place=window, crop=crop)
 RIGHT = {MAX: RIGHT | dict(shares=winner), AVG: RIGHT | dict(shares=equal)}
 GRADIENTS = dict.fromkeys(RIGHT, {"dx": dx})
 

@@ -20,15 +20,17 @@ class Report:
         self.of, self.outcomes, self.findings, self.errors = of, outcomes, findings, errors
         known = catalogue()
         self.grown = [g for k in kept if isinstance(k, tuple) for g in k[1]]
+        self.begun = "begun" in kept
         self.failed = [o for o in outcomes if o.error]
         self.refused = [o for o in self.failed if o.case.special in LIMITS]
         changed = sorted({name for o in outcomes for name in o.changed})
         found = [m for f in findings for made in f.alternatives for m in made]
         found += [known["gradient accumulated over calls"]] if self.grown else []
+        found += [known["np.empty or random numbers in place of zeros"]] if self.begun else []
         found += [known["input changed in place"]] if changed else []
         self.mistakes = list({m.name: m for m in found}.values())
         self.changed = changed
-        self.notes = [k for k in kept if isinstance(k, str)]
+        self.notes = [k for k in kept if isinstance(k, str) and k != "begun"]
         self.notes += list(dict.fromkeys(note for o in outcomes for note in o.notes))
         missing = [g for g, error in errors.items() if error is None]
         self.notes += [f"{', '.join(missing)} not returned, so not judged"] if missing and errors else []
@@ -40,8 +42,17 @@ class Report:
 
     @property
     def conventions(self):
-        """The mistakes that are right under another agreement."""
-        return [m for m in self.mistakes if m.convention]
+        """The agreements under which all is right; empty where something is wrong under any."""
+        fitting = [next((made for made in f.alternatives if agreed(made)), ()) for f in self.findings]
+        if (
+            len(self.failed) > len(self.refused)
+            or not all(fitting)
+            or self.grown
+            or self.begun
+            or self.changed
+        ):
+            return []
+        return list(dict.fromkeys(m.convention for made in fitting for m in made))
 
     def __repr__(self):
         names = ", ".join(m.name for m in self.mistakes)
@@ -53,9 +64,17 @@ class Report:
             lines = [f"{self.of}: not right, it raises on every input."]
         else:
             inputs = f"{done} of {len(self.outcomes)} inputs" if self.failed else f"all {done} inputs"
-            lines = [f"{self.of}: {'right' if self.ok else 'not right'}, judged on {inputs}."]
+            verdict = "right" if self.ok else "not right"
+            if self.conventions:
+                verdict = f"right if {' and '.join(self.conventions)}; not right by the book's convention"
+            lines = [f"{self.of}: {verdict}, judged on {inputs}."]
         for finding in self.findings:
             lines += ["", *self.about(finding)]
+        if self.begun:
+            lines += [
+                "",
+                "np.empty or random numbers in place of zeros: the result depends on them. Judged as if they were zeros.",
+            ]
         if self.grown:
             lines += [
                 "",
@@ -84,7 +103,9 @@ class Report:
             )
         lines = [start]
         if finding.only:
-            lines.append(f"It is right with {' or '.join(finding.only)}, and only then.")
+            lines.append(
+                f"It is right on every input with {' or '.join(finding.only)}, and wrong on every other."
+            )
         named = [" and ".join(m.name for m in made) for made in finding.alternatives]
         if len(named) == 1:
             lines.append(f"It is consistent with: {named[0]}.")
@@ -98,9 +119,9 @@ class Report:
                 + "."
             )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
-            lines.append(f"  {m.name}: {m.text}")
             if m.convention:
-                lines.append(f"  A convention, not an error, if {m.convention}.")
+                lines.append(f"  A convention, not an error, if {m.convention}. Otherwise:")
+            lines.append(f"  {m.name}: {m.text}")
             if finding.factor is not None:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
             if hides := m.passes(self.of):
@@ -121,7 +142,7 @@ class Report:
                 said = f"{type(first.error).__name__}: {str(first.error).splitlines()[0] if str(first.error) else ''}"
                 lines += ["", f"It {kind} {len(group)} inputs; the first: {first.case}", f"  {said}"]
                 if only := apart([o.case for o in self.outcomes if not o.error], [o.case for o in group]):
-                    lines.append(f"  It runs with {' or '.join(only)}, and only then.")
+                    lines.append(f"  It runs on every input with {' or '.join(only)}, and on no other.")
         return lines
 
     def as_dict(self):
@@ -153,6 +174,11 @@ class Report:
             raised=raised,
             notes=self.notes,
         )
+
+
+def agreed(made):
+    """Whether all of these mistakes are right under an agreement."""
+    return all(m.convention for m in made)
 
 
 def count(finding):
