@@ -126,6 +126,12 @@ def not_rotated(W, c):
     return W[:, :, ::-1, ::-1]
 
 
+@mistake("delta rotated in place of the kernel", CONV, "dx", "after", KERNEL)
+def rotated_instead(dx, c):
+    """The rotated deltas with the kernel as it is give dx rotated: it is the kernel that turns."""
+    return dx[:, ::-1, ::-1]
+
+
 @mistake("kernel flipped along one axis only", "conv2d", "dx", "kernel", KERNEL)
 def flipped_once(W, c):
     """A rotation by 180 degrees flips rows and columns; here one of the two is flipped."""

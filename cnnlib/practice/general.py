@@ -104,6 +104,38 @@ for _of_output in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, 
     taken_along(_of_output)
 
 
+def clipped(limit):
+    """Registers one more limit to which programs clip their gradients."""
+
+    @mistake(
+        "gradient clipped",
+        f"{LAYERS} {POOLS}",
+        "dx dW db",
+        "after",
+        "gradient_descent#steps-downhill",
+        "gradients are meant to be clipped in the layer",
+    )
+    def clip(gradient, c):
+        """np.clip cuts what is large: that belongs into the step, after all gradients are known."""
+        return np.clip(gradient, -limit, limit)
+
+
+for _limit in (1, 5, 0.5, 0.1):
+    clipped(_limit)
+
+
+@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+def normalised(gradient, c):
+    """The gradient is divided by its own length: its size is lost, and the step does not shrink at the bottom."""
+    return gradient / (np.linalg.norm(gradient) or 1)
+
+
+@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+def normalised_by_the_largest(gradient, c):
+    """The same in another form."""
+    return gradient / (np.abs(gradient).max() or 1)
+
+
 @mistake("twice too large", ALL, ANY, "after", RECURSION)
 def doubled(gradient, c):
     """A 2 too much: from the square without its half, or from adding the same twice."""

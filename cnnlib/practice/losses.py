@@ -142,6 +142,13 @@ def wrong_axis(z, c):
     return softmax(z.T, c).T
 
 
+@mistake("softmax over the examples", SOFTMAX, "dscores", "softmax", WRONG)
+def wrong_axis_unshifted(z, c):
+    """The same in another form."""
+    e = np.exp(z)
+    return e / e.sum(axis=1, keepdims=True)
+
+
 @mistake("softmax over all scores together", SOFTMAX, "dscores", "softmax", WRONG)
 def all_together(z, c):
     """The sum lacks its axis, so all examples share one."""

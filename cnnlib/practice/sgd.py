@@ -71,6 +71,12 @@ def no_momentum(v, gradient, lr, name, c):
     return gradient
 
 
+@mistake("momentum ignored", SGD, BOTH, "velocity", DOWN)
+def no_momentum_but_dampened(v, gradient, lr, name, c):
+    """The same in another form."""
+    return (1 - c.momentum) * gradient
+
+
 @mistake(
     "dampened momentum", SGD, BOTH, "velocity", DOWN, "the velocity is a running mean, as with dampening"
 )

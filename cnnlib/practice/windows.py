@@ -59,6 +59,23 @@ def shared_mask(shares, c):
     return np.stack([full[window(u, v, c)] for u, v in c.taps])
 
 
+@mistake("one mask for all windows", MAX, "dx", "mask", OVERLAP)
+def first_of_shared_mask(shares, c):
+    """The same in another form."""
+    marked = shared_mask(shares, c) > 0
+    return np.arange(len(marked)).reshape(-1, 1, 1, 1, 1) == marked.argmax(axis=0)
+
+
+@mistake("place in the window taken for the place in x", MAX, "dx", "put", ONE)
+def place_in_window_overwritten(shares, c, step):
+    """The same in another form."""
+    full, (C, OH, OW, N) = np.zeros(c.padded), c.delta.shape
+    for i, j in np.ndindex(OH, OW):
+        for (u, v), share in zip(c.taps, shares[:, :, i, j]):
+            full[:, u, v] = np.where(share, share, full[:, u, v])
+    return full
+
+
 @mistake("stride ignored in pooling", MAX, "dx", "put", STRIDE)
 def searched_and_put_without_stride(shares, c, step):
     """The window of output (i, j) starts at (s i, s j), where its maximum is searched and where delta is put."""
