@@ -284,7 +284,8 @@ def steps(of, axes):
     rng, made = np.random.default_rng(8), []
     for rates, momentum, weight_decay in (
         *(([0.1], 0.0, 0.0), ([0.1, 0.1, 0.1], 0.9, 0.0), ([0.1], 0.0, 0.2)),
-        *(([0.1, 0.1, 0.1], 0.9, 0.2), ([0.1, 0.1, 0.05, 0.05], 0.8, 0.3)),
+        *(([0.1, 0.1, 0.1], 0.9, 0.2), ([0.1, 0.1, 0.05, 0.05], 0.8, 0.0)),
+        ([0.1, 0.1, 0.05, 0.05], 0.8, 0.3),
     ):
         start = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(3)}
         grads = {k: [rng.standard_normal(v.shape) for _ in rates] for k, v in start.items()}

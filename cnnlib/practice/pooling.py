@@ -212,8 +212,14 @@ def overwritten(shares, c, step):
     """A place that several windows share gets the sum; = keeps the last window's."""
     full = np.zeros(c.padded)
     for (u, v), share in list(zip(c.taps, shares))[::-1]:  # so that the last window remains
-        full[step.place(u, v, c)] = share
+        at = step.place(u, v, c)
+        full[at] = np.where(visited(c, step), share, full[at])
     return full
+
+
+def visited(c, step):
+    """The outputs that the loops come to, where another mistake leaves some out."""
+    return step.delta(np.ones(c.delta.shape), c) != 0
 
 
 @mistake("pooling: overlap overwritten instead of added", MAX, "dx", "put", OVERLAP)
@@ -222,7 +228,7 @@ def winner_overwritten(shares, c, step):
     full = np.zeros(c.padded)
     for (u, v), share in list(zip(c.taps, shares))[::-1]:
         at, chosen = step.place(u, v, c), step.shares(step.seen(c), c)[c.taps.index((u, v))] != 0
-        full[at] = np.where(chosen, share, full[at])
+        full[at] = np.where(chosen & visited(c, step), share, full[at])
     return full
 
 

@@ -69,8 +69,8 @@ def first_of_shared_mask(shares, c):
 @mistake("place in the window taken for the place in x", MAX, "dx", "put", ONE)
 def place_in_window_overwritten(shares, c, step):
     """The same in another form."""
-    full, (C, OH, OW, N) = np.zeros(c.padded), c.delta.shape
-    for i, j in np.ndindex(OH, OW):
+    full = np.zeros(c.padded)
+    for i, j in np.ndindex(c.delta.shape[1:3]):
         for (u, v), share in zip(c.taps, shares[:, :, i, j]):
             full[:, u, v] = np.where(share, share, full[:, u, v])
     return full
