@@ -267,7 +267,7 @@ def scored(of, axes):
         *((2, 1, 1, ""), (4, 3, 2, ""), (3, 5, 2, ""), (4, 4, 1, "")),
         *((4, 1, 900, "scores of almost a thousand"), (3, 4, 900, "scores of almost a thousand")),
     ):
-        scores, labels = size * rng.uniform(0.2, 1, (K, N)), rng.integers(0, K, N)
+        scores, labels = size * rng.uniform(0.2 if special else -1, 1, (K, N)), rng.integers(0, K, N)
         made.append(Case(of, axes, special, scores=scores, labels=labels))
     return made
 

@@ -236,13 +236,13 @@ class OneByOne:
             self.called.case = case
 
     def __call__(self, subject, of, given):
-        alone, found = {"x", "delta", "outputs", "targets", "scores"} & set(given), []
-        for n in range(given[next(iter(alone))].shape[self.at]):
+        alone, found = [name for name in ("x", "outputs", "scores", "delta", "targets") if name in given], []
+        for n in range(given[alone[0]].shape[self.at]):
             one = {k: np.take(v, n, self.at) if k in alone else v for k, v in given.items()}
             one |= {"labels": given["labels"][n]} if "labels" in given else {}
             result = self.called(subject, of, one)
             found.append(list(result) if isinstance(result, tuple | list) else [result])
-        shape = np.shape(one[next(iter(alone))])
+        shape = np.shape(one[alone[0]])
         first = next((i for i, value in enumerate(found[0]) if np.shape(value) == shape), 0)
         return tuple(
             np.stack(parts, self.at) if i == first else None if parts[0] is None else sum(parts)
