@@ -102,6 +102,24 @@ def square_missing(z, c):
     return 1 - f(z, c.of)
 
 
+@mistake("the square of cosh missing", TANH, "dx", "slope", SLOPE)
+def one_over_cosh(z, c):
+    """The slope of tanh is 1 / cosh(z)^2."""
+    return 1 / np.cosh(z)
+
+
+@mistake("z in place of delta", "relu sigmoid tanh", "dx", "join", SLOPE)
+def z_for_delta(slope, delta, c):
+    """The chain rule multiplies the slope by delta, here by z."""
+    return slope * c.x
+
+
+@mistake("a^2 in place of a (1 - a)", SIGMOID, "dx", "slope", SLOPE)
+def square_of_a(z, c):
+    """The slope of the sigmoid is a (1 - a)."""
+    return f(z, c.of) ** 2
+
+
 @mistake("1 - a alone", SIGMOID, "dx", "slope", SLOPE)
 def factor_missing(z, c):
     """The slope of the sigmoid is a (1 - a)."""

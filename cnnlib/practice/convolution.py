@@ -95,6 +95,8 @@ def border(spread, c):
 
 def frame(a, *sides):
     """Zeros around H and W, or less of them where a width is negative."""
+    if not any(map(any, sides)):
+        return a
     a = np.pad(a, ((0, 0), *((max(n, 0), max(m, 0)) for n, m in sides), (0, 0)))
     (top, bottom), (left, right) = sides
     rows, cols = slice(max(-top, 0), min(bottom, 0) or None), slice(max(-left, 0), min(right, 0) or None)

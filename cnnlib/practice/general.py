@@ -80,8 +80,15 @@ def delta_masked(delta, c):
 
 @mistake("rows and columns of delta exchanged", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def delta_transposed(delta, c):
-    """delta[j, i] stands where delta[i, j] belongs: no error where the outputs are square."""
+    """delta[j, i] stands where delta[i, j] belongs, or the windows start at (s j, s i): no error in square images."""
     return delta.swapaxes(1, 2)
+
+
+@mistake("one index of delta for row and column", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def same_index(delta, c):
+    """delta[i, i] stands where delta[i, j] belongs."""
+    rows = np.arange(delta.shape[1])[:, None]
+    return delta[:, np.broadcast_to(rows, delta.shape[1:3]), rows]
 
 
 def taken_along(slope):

@@ -194,6 +194,20 @@ def overflows_everywhere(z, c):
     return np.where(np.isnan(p).any(axis=0), np.nan, p)
 
 
+@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+def shifted_by_another_example(z, c):
+    """The same in another form."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=0)
+
+
+@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+def shifted_by_the_largest_of_all(z, c):
+    """The same in another form."""
+    e = np.exp(z - z.max())
+    return e / e.sum(axis=0)
+
+
 @mistake("the label's number in place of one-hot", SOFTMAX, "dscores", "one_hot", WRONG)
 def number_of_the_label(labels, c):
     """y is 1 at the label and 0 elsewhere; here the class's number is subtracted from every probability."""

@@ -4,7 +4,13 @@ from .mistakes import catalogue
 from .weak import apart
 
 # What a program may refuse and still be right in all that it takes.
-LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
+LIMITS = (
+    "a kernel that is not square",
+    "a kernel of one number",
+    "rows left over",
+    "padding above K - 1",
+    "stride and padding in pairs",
+)
 
 
 class Report:

@@ -59,6 +59,18 @@ def uphill(value, v, gradient, lr, name, c):
     return value + lr * v
 
 
+@mistake("the step in place of the parameter", SGD, BOTH, "update", DOWN)
+def step_alone(value, v, gradient, lr, name, c):
+    """What is returned is the step, lr v: it is to be taken off the parameter."""
+    return lr * v
+
+
+@mistake("the step in place of the parameter", SGD, BOTH, "update", DOWN)
+def step_alone_downhill(value, v, gradient, lr, name, c):
+    """The same in another form."""
+    return -lr * v
+
+
 @mistake("learning rate missing", SGD, BOTH, "update", DOWN)
 def no_rate(value, v, gradient, lr, name, c):
     """The step is lr times the velocity."""
