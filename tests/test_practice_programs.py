@@ -765,6 +765,10 @@ for wanted, body in (
         "dx[n, c, i*s+u, j*s+v] = dout[n, c, i, j]",
     ),
     (
+        "one index of delta for row and column",
+        "u, v = np.unravel_index(window.argmax(), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, i]",
+    ),
+    (
         "argmax over all examples",
         "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += (window == x[:, c, i*s:i*s+HH, j*s:j*s+WW].max()) * dout[n, c, i, j]",
     ),
@@ -838,6 +842,13 @@ program("""dense | | |
 def backward(x, W, b, delta):
     return {"inputs": delta @ W.T, "weights": x.T @ delta, "biases": delta.sum(0)}
 """)
+program("""dense | | |
+def backward(x, W, b, delta):
+    dW = np.zeros_like(W)
+    for n in np.random.default_rng(0).permutation(len(x)):
+        dW += np.outer(x[n], delta[n])
+    return delta @ W.T, dW, delta.sum(0)
+""")
 program("""dense | | wrong sign; gradient accumulated over calls |
 sums = {}
 def backward(x, W, b, delta):
@@ -861,6 +872,9 @@ for of, wanted, body in (
         "s = lambda t: 1 / (1 + np.exp(-t)); return delta * s(x) * s(1 - x)",
     ),
     ("relu", "ReLU' with a leak", "dx = delta.copy(); dx[x < 0] *= 0.1; return dx"),
+    ("tanh", "the square of cosh missing", "return delta / np.cosh(x)"),
+    ("sigmoid", "z in place of delta", "s = 1 / (1 + np.exp(-x)); return x * s * (1 - s)"),
+    ("sigmoid", "a^2 in place of a (1 - a)", "s = 1 / (1 + np.exp(-x)); return delta * s * s"),
 ):
     program(f"{of} | | {wanted} |\ndef backward(x, delta):\n    {body}\n")
 CHAIN = """
@@ -929,6 +943,10 @@ class Momentum:
             self.v[k] = self.beta * self.v[k] + step if k in self.v else grads[k]
             params[k] += self.v[k]
 """)
+program(
+    "sgd | | the step in place of the parameter |\ndef step(W, b, dW, db, lr):\n    return lr * dW, lr * db\n"
+)
+program("sgd | | the parameter does not move |\ndef step(W, b, dW, db, lr):\n    return W, b\n")
 program("sgd | | |\ndef step(W, b, dW, db, lr):\n    return W - lr * dW, b - lr * db\n")
 
 

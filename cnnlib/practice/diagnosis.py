@@ -8,7 +8,7 @@ from .adapters import adapter
 from .cases import ARGUMENTS, RETURNS, cases
 from .classes import OneByOne, completed
 from .mistakes import catalogue
-from .naming import Finding, close, loud, name, precision
+from .naming import Finding, close, loud, name, nearest, precision
 from .report import LIMITS, Report
 from .seen import describe
 from .subject import LAYOUTS, axes_of, run
@@ -170,7 +170,9 @@ def judge(gradient, outcomes):
         return finding, error
     wrong = [case for (case, _), ok in zip(evidence, right) if not ok]
     finding = Finding(gradient, wrong, [case for (case, _), ok in zip(evidence, right) if ok])
-    if cut_off(gradient, evidence):
+    if failed and all(case.special in LIMITS for case, _ in evidence):
+        pass  # too little has run to say which mistake it is
+    elif cut_off(gradient, evidence):
         finding.alternatives = [(catalogue()["integers: fractions are cut off"],)]
     else:
         finding.alternatives, finding.factor = name(gradient, evidence, tolerance, failed)
@@ -180,6 +182,11 @@ def judge(gradient, outcomes):
             finding.alternatives, finding.factor = name(gradient, evidence, SINGLE, failed, pairs=False)
     if not finding.alternatives:
         finding.seen = describe(gradient, evidence, tolerance)
+        off = [pair for pair, ok in zip(evidence, right) if not ok]
+        if near := nearest(gradient, off, tolerance):
+            finding.seen.append(
+                f"on {near[1]} of these {len(off)} inputs the numbers are those of: {near[0].name}"
+            )
     case = wrong[0]
     mine = next(m for c, m in evidence if c is case)
     finding.first = mine

@@ -89,6 +89,18 @@ def name(gradient, evidence, tolerance, failed=(), pairs=True):
     return found
 
 
+def nearest(gradient, wrong, tolerance):
+    """(the mistake that gives the numbers on the most of these inputs, on how many); None where it is not most of them.
+
+    wrong: (case, user's array) pairs of one program, which are wrong.
+    """
+    best, most = None, max(1, len(wrong) // 2)
+    for form in forms(wrong[0][0].of, gradient):
+        count = sum(fit(gradient, (form,), [pair], tolerance) for pair in wrong)
+        best, most = (form.mistake, count) if count > most else (best, most)
+    return (best, most) if best else None
+
+
 def changes_nothing(form, case):
     """Whether a filter of delta or of the kernel is without effect on this case."""
     taken = {"delta": "delta", "kernel": "W"}.get(form.step)

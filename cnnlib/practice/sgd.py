@@ -59,6 +59,12 @@ def uphill(value, v, gradient, lr, name, c):
     return value + lr * v
 
 
+@mistake("the parameter does not move", SGD, BOTH, "update", DOWN)
+def unmoved(value, v, gradient, lr, name, c):
+    """The step is computed and not taken, or taken in a copy that nobody gets."""
+    return value
+
+
 @mistake("the step in place of the parameter", SGD, BOTH, "update", DOWN)
 def step_alone(value, v, gradient, lr, name, c):
     """What is returned is the step, lr v: it is to be taken off the parameter."""

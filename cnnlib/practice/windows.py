@@ -90,14 +90,6 @@ def put_without_stride(shares, c):
     return full
 
 
-@mistake("rows and columns exchanged where the maximum is searched", MAX, "dx", "seen", STRIDE)
-def searched_across(c):
-    """The window of output (i, j) starts at row s i and column s j; here at row s j and column s i."""
-    (OH, OW), (sh, sw) = c.delta.shape[1:3], c.stride
-    images = np.pad(c.x, ((0, 0), *((p, p) for p in c.padding), (0, 0)), constant_values=-np.inf)
-    return np.stack([images[:, u : u + sw * OW : sw, v : v + sh * OH : sh].swapaxes(1, 2) for u, v in c.taps])
-
-
 @mistake("rows and columns of x exchanged on the way back", BOTH, "dx", "put", STRIDE)
 def other_way_round(shares, c, step):
     """H and W have changed places: dx is laid out as if x had W rows and H columns, and then reshaped."""
