@@ -37,7 +37,7 @@ CONV2D = [
     (2, 3, (5, 7), 4, (3, 3), 2, 1, "whole numbers"),
     (3, 3, (5, 5), 3, (3, 3), 1, 0, ""),
     (2, 3, (6, 8), 4, (3, 3), 2, 0, "rows left over"),
-    (2, 3, (6, 9), 4, (3, 3), 2, 1, "rows left over"),
+    (2, 3, (7, 9), 4, (3, 3), 3, 1, "rows left over"),
     (2, 3, (5, 4), 3, (2, 2), 1, 2, "padding above K - 1"),
     (2, 3, (3, 4), 2, (1, 1), 1, 0, "a kernel of one number"),
     (2, 3, (8, 7), 4, (3, 2), (2, 3), (1, 2), "stride and padding in pairs"),
