@@ -377,6 +377,26 @@ def test_another_layout_is_tried_where_everything_raises():
     assert not report.ok and 'with layout="CHWN" it is right' in str(report)
 
 
+@pytest.mark.parametrize(
+    "dx, dW, db, agreed", [(1, 4, 4, True), (1, 4, 1, False), (4, 4, 4, False), (1, 1, -1, False)]
+)
+def test_a_convention_comes_first_where_it_holds_for_all_gradients(dx, dW, db, agreed):
+    """delta has 4 examples in most inputs; divided by so many: dx, dW and db."""
+
+    def backward(x, W, b, delta):
+        by = {1: 1, 4: len(x), -1: -1}
+        return delta @ W.T / by[dx], x.T @ delta / by[dW], delta.sum(0) / by[db]
+
+    report = practice.diagnose(backward, "dense")
+    first = str(report).splitlines()[0]
+    assert not report.ok and report.mistakes and bool(report.conventions) == agreed
+    assert ("right if delta is that of a loss summed" in first) == agreed and (
+        "not right, judged" in first
+    ) != agreed
+    assert ("A convention" in str(report)) == agreed
+    assert any(mistake["convention"] for mistake in report.as_dict()["mistakes"]) == agreed
+
+
 def test_two_answers_to_one_input_are_not_right():
     rng = np.random.default_rng(0)
     report = practice.diagnose(lambda x, d: d * (x > 0) + 1e-3 * rng.random(), "relu")

@@ -11,6 +11,7 @@ LIMITS = (
     "padding above K - 1",
     "stride and padding in pairs",
 )
+AVERAGED = "averaged over the examples once more"
 
 
 class Report:
@@ -49,7 +50,9 @@ class Report:
     @property
     def conventions(self):
         """The agreements under which all is right; empty where something is wrong under any."""
-        fitting = [next((made for made in f.alternatives if agreed(made)), ()) for f in self.findings]
+        fitting = [
+            next((made for made in f.alternatives if all(map(self.holds, made))), ()) for f in self.findings
+        ]
         if (
             len(self.failed) > len(self.refused)
             or not all(fitting)
@@ -59,6 +62,13 @@ class Report:
         ):
             return []
         return list(dict.fromkeys(m.convention for made in fitting for m in made))
+
+    def holds(self, mistake):
+        """Whether its agreement can be meant here: a layer averages the gradients of all that it learns, and only these."""
+        if mistake.name != AVERAGED:
+            return bool(mistake.convention)
+        named = {f.gradient for f in self.findings for made in f.alternatives if mistake in made}
+        return named == {g for g in ("dW", "db") if self.errors.get(g) is not None}
 
     def __repr__(self):
         names = ", ".join(m.name for m in self.mistakes)
@@ -125,7 +135,7 @@ class Report:
                 + "."
             )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
-            if m.convention:
+            if self.holds(m):
                 lines.append(f"  A convention, not an error, if {m.convention}. Otherwise:")
             lines.append(f"  {m.name}: {m.text}")
             if finding.factor is not None:
@@ -164,7 +174,12 @@ class Report:
             for f in self.findings
         ]
         mistakes = [
-            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section}
+            {
+                "name": m.name,
+                "text": m.text,
+                "convention": m.convention if self.holds(m) else "",
+                "section": m.section,
+            }
             for m in self.mistakes
         ]
         errors = {g: e if e is None or e < float("inf") else "inf" for g, e in self.errors.items()}
@@ -180,11 +195,6 @@ class Report:
             raised=raised,
             notes=self.notes,
         )
-
-
-def agreed(made):
-    """Whether all of these mistakes are right under an agreement."""
-    return all(m.convention for m in made)
 
 
 def count(finding):
