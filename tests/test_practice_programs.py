@@ -970,6 +970,23 @@ def backward(dout, x, pool_size):
         dx[n, c, i*k+u, j*k+v] = dout[n, c, i, j]
     return dx
 """)
+program("""avg_pool2d | only={"padding": 0, "stride": "kernel"} | pooling: dx too small where the stride leaves rows over |
+def backward(x, kernel, delta, stride, padding):
+    k = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    wide = np.repeat(np.repeat(delta, k[0], axis=2), k[1], axis=3)
+    return wide / (k[0] * k[1])
+""")
+program("""max_pool2d | only={"padding": 0} | pooling: dx too small where the stride leaves rows over |
+def backward(x, kernel, delta, stride, padding):
+    N, C, OH, OW = delta.shape
+    KH, KW = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    dx = np.zeros((N, C, (OH - 1) * stride + KH, (OW - 1) * stride + KW))
+    for n, c, i, j in np.ndindex(delta.shape):
+        window = x[n, c, i * stride : i * stride + KH, j * stride : j * stride + KW]
+        u, v = np.unravel_index(window.argmax(), window.shape)
+        dx[n, c, i * stride + u, j * stride + v] += delta[n, c, i, j]
+    return dx
+""")
 
 
 @pytest.mark.parametrize("of, options, wanted, words, code", PROGRAMS.values(), ids=PROGRAMS)

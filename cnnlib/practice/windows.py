@@ -3,7 +3,7 @@ their own for windows that tile, and rows and columns exchanged on the way back.
 
 import numpy as np
 
-from .convolution import no_stride, window
+from .convolution import crop, no_stride, window
 from .mistakes import mistake
 from .pooling import (
     AVG,
@@ -100,6 +100,13 @@ def other_way_round(shares, c, step):
     for (u, v), share in zip(c.taps, flat):
         full[:, u : u + sh * OW : sh, v : v + sw * OH : sw] += share
     return full.reshape(C, H, W, N)
+
+
+@mistake("pooling: dx too small where the stride leaves rows over", BOTH, "dx", "crop", STRIDE)
+def only_what_windows_reach(full, c):
+    """Rows that no window reached are rows of x all the same: their gradient is zero."""
+    reached = [n + p - left for n, p, left in zip(c.x.shape[1:], c.padding, c.left)]
+    return crop(full, c)[:, : reached[0], : reached[1]]
 
 
 @mistake("shared in proportion to x", AVG, "dx", "shares", MEAN)
