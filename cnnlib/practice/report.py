@@ -105,7 +105,7 @@ class Report:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
             if hides := m.passes(self.of):
                 lines.append(f"  Not seen by a test with: {', '.join(hides)}.")
-            lines.append(f"  Read: {m.section}")
+            lines.append(f"  Read: {m.section}, and its card: {m.card}")
         lines.append(f"The smallest input that shows it: {case}.")
         return lines
 
@@ -137,7 +137,7 @@ class Report:
             for f in self.findings
         ]
         mistakes = [
-            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section}
+            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section, "card": m.card}
             for m in self.mistakes
         ]
         errors = {g: e if e is None or e < float("inf") else "inf" for g, e in self.errors.items()}

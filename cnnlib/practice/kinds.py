@@ -1,0 +1,36 @@
+"""Kinds of mistakes: what a reader would look under, from the step of the backward pass that is wrong."""
+
+from .mistakes import catalogue
+
+# By the file that has the mistake, then by its step, for weights by its gradient.
+KINDS = {
+    "convolution": {"kernel": "kernel", "scatter": "sums"}
+    | dict.fromkeys(("place", "between", "border", "crop"), "stride and padding"),
+    "weights": {"dW": "dW", "db": "db"},
+    "pooling": dict.fromkeys(("put", "place", "crop"), "places"),
+    "activations": {},
+    "losses": {"divide": "averages", "difference": "squared error"},
+    "sgd": {},
+    "layouts": {},
+    "general": {"after": "sign and size", "delta": "loops"},
+}
+OTHERWISE = {"activations": "activations", "losses": "softmax", "sgd": "steps", "layouts": "axes"}
+OTHERWISE |= {"general": "what outlives a call"}
+
+
+def kind(mistake):
+    """The kind of a mistake, one of those in ``kinds()``."""
+    step, function, layers, gradients = mistake.forms[0]
+    file = function.__module__.rpartition(".")[2]
+    step = gradients[0] if file == "weights" else step
+    if file == "pooling" and step not in KINDS[file]:
+        return "max pooling" if "max_pool2d" in layers else "average pooling"
+    return KINDS[file].get(step) or OTHERWISE[file]
+
+
+def kinds():
+    """{kind: [Mistake]}: the whole catalogue, each mistake once."""
+    found = {}
+    for mistake in catalogue().values():
+        found.setdefault(kind(mistake), []).append(mistake)
+    return found

@@ -1,0 +1,199 @@
+"""The gallery of wrong answers: a card for each mistake of `cnnlib.practice`, computed, and the form that finds one.
+
+`cards` displays those of a kind, `form` what filters them, `table` a few with the inputs on which they hide. A card is open or
+closed without a script; `gallery.js` filters.
+"""
+
+import inspect
+import re
+from html import escape
+from textwrap import dedent
+
+import numpy as np
+
+from .. import practice
+from .explorer import _css, _file
+from .figures import _display, _highlight, _without_docstrings
+from .svg import number
+
+LAYERS = {
+    "conv2d": "convolution",
+    "conv1d": "convolution in one axis",
+    "dense": "dense layer",
+    "max_pool2d": "max pooling",
+    "avg_pool2d": "average pooling",
+    "relu": "ReLU",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "softmax_cross_entropy": "softmax with cross-entropy",
+    "squared_error": "squared error",
+    "sgd": "gradient descent",
+}
+GRADIENTS = "dx", "dW", "db", "dscores", "doutputs", "W", "b"
+SHADES = 4  # of each sign
+
+
+def cards(kind):
+    """Display the cards of one kind of `practice.kinds()`, in the order of the catalogue."""
+    found = practice.kinds()
+    if kind not in found:
+        raise ValueError(f"kind is {kind!r}, want one of {', '.join(map(repr, found))}")
+    inside = "\n".join(map(card, found[kind]))
+    names = ", ".join(mistake.name for mistake in found[kind])
+    _display(
+        f'<div class="cnn-answers cnn-cards">\n<style>{_css("gallery.css")}</style>\n{inside}\n</div>', names
+    )
+
+
+def form():
+    """Display what filters all cards of the page by layer, gradient and words; hidden where no script runs."""
+
+    def choice(name, every, options):
+        listed = "".join(f'<option value="{value}">{text}</option>' for value, text in options)
+        return (
+            f'<label>{name} <select name="{name}"><option value="">{every}</option>{listed}</select></label>'
+        )
+
+    layers = choice("layer", "all layers", LAYERS.items())
+    gradients = choice("gradient", "all", [(name, name) for name in GRADIENTS])
+    words = '<label>words <input type="search" name="words" placeholder="stride, +=, rot90" autocomplete="off"></label>'
+    inside = f'{layers}\n{gradients}\n{words}\n<button type="reset">Show all</button>\n<p role="status"></p>'
+    named = 'role="search" aria-label="Mistakes" data-lm-suppress-shortcuts="true"'
+    _display(
+        f'<form class="cnn-answers cnn-filter" {named} hidden>\n{inside}\n'
+        f"<style>{_css('gallery.css')}</style>\n<script>{_file('gallery.js')}</script>\n</form>",
+        "layer, gradient, words",
+    )
+
+
+def table(names, *, caption):
+    """Display some mistakes with the layer in which each was tried, the gradients, and where it hides."""
+    lines = []
+    for name in names:
+        mistake = practice.catalogue()[name]
+        of = mistake.layers[0]
+        link = f'<a href="#{anchor(mistake)}">{escape(name, quote=False)}</a>'
+        cells = LAYERS[of], ", ".join(mistake.gradients), listed(mistake.passes(of)) or "nowhere"
+        lines.append(f'<th scope="row">{link}</th>' + "".join(f"<td>{cell}</td>" for cell in cells))
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("mistake", "layer", "gradient", "hides in a test with")
+    )
+    body = "</tr>\n<tr>".join(lines)
+    box = 'class="cnn-table" role="region" tabindex="0" aria-labelledby="hides" style="overflow-x:auto"'
+    _display(
+        f'<div {box}><table>\n<caption id="hides">{escape(caption, quote=False)}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody><tr>{body}</tr></tbody></table></div>",
+        caption,
+    )
+
+
+def anchor(mistake):
+    """The id of its card."""
+    return mistake.card.partition("#")[2]
+
+
+def card(mistake):
+    """The card of one mistake, as HTML: closed it is its name, open it is what is known of it."""
+    shown = practice.example(mistake)
+    marks = (
+        f'id="{anchor(mistake)}" data-of="{" ".join(mistake.layers)}" data-g="{" ".join(mistake.gradients)}"'
+    )
+    name = f"<b>{escape(mistake.name, quote=False)}</b>"
+    parts = [
+        f"<summary>{name}<span>{', '.join(mistake.gradients)}</span></summary>",
+        f"<p>{escape(mistake.text, quote=False)}</p>",
+        pair(shown),
+        f'<p class="cnn-case">{told(shown)}</p>',
+        program(mistake),
+        *(f"<p>{line}</p>" for line in judgement(mistake, shown.of)),
+    ]
+    if mistake.convention:
+        parts.append(f"<p>A convention, not an error, if {escape(mistake.convention, quote=False)}.</p>")
+    chapter, _, section = mistake.section.partition("#")
+    words = re.sub(r"\b([a-z]) s\b", lambda m: f"{m[1].upper()}’s", section.replace("-", " "))
+    parts.append(f'<p>Read: <a href="{chapter}.html#{section}">{chapter}, {words}</a></p>')
+    return f'<details class="cnn-card" {marks}>\n' + "\n".join(parts) + "\n</details>"
+
+
+def pair(shown):
+    """The right gradient and the wrong one, in the same shades, as two tables."""
+    both = [a[np.isfinite(a)] for a in (shown.right, shown.wrong)]
+    top = max((float(np.abs(a).max()) for a in both if a.size), default=1) or 1
+    names = ("before", "after") if "before" in shown.note else ("right", "wrong")
+    right = heat(shown.right, f"{names[0]} {shown.gradient}", shown.digits, top, None)
+    wrong = heat(shown.wrong, f"{names[1]} {shown.gradient}", shown.digits, top, shown.differs)
+    return f'<div class="cnn-pair">\n{right}\n{wrong}\n</div>'
+
+
+def heat(array, name, digits, top, marked):
+    """A table of up to four axes, in blocks of its last two; filled by sign and size, `marked` with a frame."""
+    if not array.size:
+        return f"<table><caption>{name}</caption><tbody><tr><td>empty</td></tr></tbody></table>"
+    outer = [1] * (4 - array.ndim) + list(array.shape)
+    blocks = array.reshape(outer)
+    framed = np.zeros(outer, bool) if marked is None else marked.reshape(outer)
+    down, across, height, width = outer
+    body = ""
+    for i in range(down):
+        rows = ""
+        for r in range(height):
+            at = [(i, j, r, c) for j in range(across) for c in range(width)]
+            looks = (["l"] * bool(place[1] and not place[3]) + ["d"] * bool(framed[place]) for place in at)
+            cells = (cell(blocks[place], digits, top, *look) for place, look in zip(at, looks))
+            rows += f"<tr>{''.join(cells)}</tr>"
+        body += f"<tbody>{rows}</tbody>"
+    return f"<table><caption>{name}</caption>{body}</table>"
+
+
+def cell(value, digits, top, *looks):
+    """One number: its shade is its size beside the largest."""
+    shade = int(np.ceil(SHADES * abs(value) / top - 1e-9)) if np.isfinite(value) else 0
+    look = " ".join([f"{'p' if value > 0 else 'n'}{shade}"] * bool(shade) + list(looks))
+    return f'<td class="{look}">{said(value, digits)}</td>' if look else f"<td>{said(value, digits)}</td>"
+
+
+def said(value, digits):
+    """One number as text."""
+    names = {"nan": "NaN", "inf": "∞", "-inf": "−∞"}
+    return number(value, digits) if np.isfinite(value) else names[str(float(value))]
+
+
+def told(shown):
+    """On which input, and what differs there, in a sentence."""
+    where = f"In {LAYERS[shown.of]}, {escape(str(shown.case))}"
+    where += f", {shown.note}: " if shown.note else ": "
+    differs = shown.differs
+    if differs is None:
+        return f"{where}the shape is {shown.wrong.shape}, right is {shown.right.shape}."
+    first = tuple(map(int, np.argwhere(differs)[0]))
+    mine, right = (said(array[first], shown.digits) for array in (shown.wrong, shown.right))
+    there = f"at {list(first)} stands {mine}, right is {right}"
+    return f"{where}{int(differs.sum())} of {differs.size} numbers differ; {there}."
+
+
+def judgement(mistake, of):
+    """Who does not see it, and who does, each a sentence."""
+    known = mistake.judged(of)
+    if not known.tried:
+        return ["What it does depends on the rest of the program, so no weak check was tried on it."]
+    sees = [f"a comparison number by number, on {known.told} of {known.tried} inputs", *known.seen]
+    missed = listed(known.missed)
+    return [
+        f"Not seen by a test with: {missed or 'none of the weak checks'}.",
+        f"Seen by: {'; '.join(sees)}.",
+    ]
+
+
+def program(mistake):
+    """The wrong lines, without the docstring, which the card says above."""
+    lines = dedent(inspect.getsource(mistake.lines)).strip()
+    lines = _without_docstrings(lines[lines.index("def ") :])
+    label = f'role="region" tabindex="0" aria-label="Lines of {escape(mistake.name)}"'
+    more = len(mistake.forms) - 1
+    also = f'<p class="cnn-case">{more} more way{"s" * (more > 1)} to write it {"are" if more > 1 else "is"} known.</p>'
+    return f"<pre {label}>{_highlight(lines)}</pre>" + (f"\n{also}" if more else "")
+
+
+def listed(names):
+    """Names in a row."""
+    return ", ".join(escape(name, quote=False) for name in names)
