@@ -114,7 +114,7 @@ class Report:
         lines = []
         for kind, group in (
             ("refuses", self.refused),
-            ("raises", [o for o in self.failed if o not in self.refused]),
+            ("raises on", [o for o in self.failed if o not in self.refused]),
         ):
             if group:
                 first = group[0]

@@ -12,6 +12,7 @@ from textwrap import dedent
 import numpy as np
 
 from .. import practice
+from ..practice.cases import RETURNS
 from .explorer import _css, _file
 from .figures import _display, _highlight, _without_docstrings
 from .svg import number
@@ -67,23 +68,44 @@ def form():
 
 
 def table(names, *, caption):
-    """Display some mistakes with the layer in which each was tried, the gradients, and where it hides."""
+    """Display some mistakes, each with the layer in which it was tried, its gradients, and the weak checks that miss it."""
     lines = []
-    for name in names:
-        mistake = practice.catalogue()[name]
+    for mistake in (practice.catalogue()[name] for name in names):
         of = mistake.layers[0]
-        link = f'<a href="#{anchor(mistake)}">{escape(name, quote=False)}</a>'
-        cells = LAYERS[of], ", ".join(mistake.gradients), listed(mistake.passes(of)) or "nowhere"
-        lines.append(f'<th scope="row">{link}</th>' + "".join(f"<td>{cell}</td>" for cell in cells))
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("mistake", "layer", "gradient", "hides in a test with")
-    )
+        link = f'<a href="#{anchor(mistake)}">{named(mistake)}</a>'
+        where = f"{LAYERS[of]}: {', '.join(mistake.gradients)}"
+        hides = listed(mistake.passes(of)) or "none of the weak checks"
+        lines.append(f'<th scope="row">{link}<br><small>{where}</small></th><td>{hides}</td>')
     body = "</tr>\n<tr>".join(lines)
     box = 'class="cnn-table" role="region" tabindex="0" aria-labelledby="hides" style="overflow-x:auto"'
     _display(
         f'<div {box}><table>\n<caption id="hides">{escape(caption, quote=False)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody><tr>{body}</tr></tbody></table></div>",
+        '<thead><tr><th scope="col">mistake</th><th scope="col">hides in a test with</th></tr></thead>\n'
+        f"<tbody><tr>{body}</tr></tbody></table></div>",
         caption,
+    )
+
+
+def counts():
+    """[layer, how many mistakes, how many of each gradient] of each layer, for a table."""
+    rows = []
+    for of, words in LAYERS.items():
+        found = practice.catalogue(of).values()
+        spoilt = {g: sum(g in of_layer(mistake, of) for mistake in found) for g in GRADIENTS}
+        rows.append([words, len(found), ", ".join(f"{g} {count}" for g, count in spoilt.items() if count)])
+    return rows
+
+
+def of_layer(mistake, of):
+    """The gradients that a mistake spoils in one layer."""
+    spoilt = {g for _, _, layers, gradients in mistake.forms if of in layers for g in gradients}
+    return spoilt & set(RETURNS[of].split())
+
+
+def named(mistake):
+    """Its name, in which a slice does not break."""
+    return re.sub(
+        r"\S*:-\w*", r'<span style="white-space:nowrap">\g<0></span>', escape(mistake.name, quote=False)
     )
 
 
@@ -98,7 +120,7 @@ def card(mistake):
     marks = (
         f'id="{anchor(mistake)}" data-of="{" ".join(mistake.layers)}" data-g="{" ".join(mistake.gradients)}"'
     )
-    name = f"<b>{escape(mistake.name, quote=False)}</b>"
+    name = f"<b>{named(mistake)}</b>"
     parts = [
         f"<summary>{name}<span>{', '.join(mistake.gradients)}</span></summary>",
         f"<p>{escape(mistake.text, quote=False)}</p>",
@@ -176,11 +198,10 @@ def judgement(mistake, of):
     known = mistake.judged(of)
     if not known.tried:
         return ["What it does depends on the rest of the program, so no weak check was tried on it."]
-    sees = [f"a comparison number by number, on {known.told} of {known.tried} inputs", *known.seen]
-    missed = listed(known.missed)
+    also = f"; also with: {listed(known.seen)}" if known.seen else ""
     return [
-        f"Not seen by a test with: {missed or 'none of the weak checks'}.",
-        f"Seen by: {'; '.join(sees)}.",
+        f"Not seen by a test with: {listed(known.missed) or 'none of the weak checks'}.",
+        f"Seen by a comparison number by number, on {known.told} of {known.tried} inputs{also}.",
     ]
 
 
