@@ -38,7 +38,8 @@ POOL = [
     (1, 1, (4, 4), 2, (2, 2), 2, 0, ""),
     (1, 1, (4, 4), 1, (2, 2), 2, 0, "halves"),
 ]
-TABLES = {"conv2d": CONV, "dense": DENSE} | dict.fromkeys(POOLS, POOL)
+CONV1D = [(C, D, (1, W), N, (1, K), *rest) for C, D, (_, W), N, (_, K), *rest in CONV]
+TABLES = {"conv2d": CONV, "conv1d": CONV1D, "dense": DENSE} | dict.fromkeys(POOLS, POOL)
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,32 @@ class Example:
 def example(mistake, of=None):
     """The first example of a mistake, in the layer ``of`` or in the first that it is known in.
 
-    Of an array of the right shape, if there is one; ValueError where the mistake is not of this layer.
+    Of an array of the right shape, if there is one, and of the first way to write it that shows there. ValueError where the
+    mistake is not of this layer.
     """
     of = of or mistake.layers[0]
     if of not in mistake.layers:
         raise ValueError(f"{mistake.name!r} is of {', '.join(mistake.layers)}, not of {of!r}")
-    step, function, _, spoilt = next(form for form in mistake.forms if of in form[2])
+    for step, function, layers, spoilt in mistake.forms:
+        if of in layers and (found := shows(Form(mistake, step, function), of, spoilt)):
+            return found
+    raise ValueError(f"{mistake.name!r} changes nothing in {of!r} in this order of axes")
+
+
+def shows(form, of, spoilt):
+    """The first Example on which a form shows; None where it does on none."""
     gradients = [name for name in RETURNS[of].split() if name in spoilt]
     found = []
     for case in small(of):
         for gradient in gradients:
-            shown = spoil(Form(mistake, step, function), case, gradient)
+            shown = spoil(form, case, gradient)
             if shown is None or close(shown.wrong, shown.right, 1e-9):
                 continue
             if shown.wrong.shape == shown.right.shape and shown.digits <= 2:
                 return shown
             found.append(shown)
     alike = [shown for shown in found if shown.wrong.shape == shown.right.shape]
-    return min(alike, key=lambda shown: shown.right.size) if alike else found[0]
+    return min(alike, key=lambda shown: shown.right.size) if alike else next(iter(found), None)
 
 
 def small(of):

@@ -32,6 +32,11 @@ LAYERS = {
 }
 GRADIENTS = "dx", "dW", "db", "dscores", "doutputs", "W", "b"
 SHADES = 4  # of each sign
+# In Jupyter a chapter is a notebook, and no page.
+NOTEBOOKS = (
+    'if (document.querySelector(".jp-Notebook")) for (const a of document.querySelectorAll(".cnn-card a")) '
+    'a.setAttribute("href", a.getAttribute("href").replace(".html", ".ipynb"));'
+)
 
 
 def cards(kind):
@@ -39,16 +44,21 @@ def cards(kind):
     found = practice.kinds()
     if kind not in found:
         raise ValueError(f"kind is {kind!r}, want one of {', '.join(map(repr, found))}")
-    inside = "\n".join(map(card, found[kind]))
-    names = ", ".join(mistake.name for mistake in found[kind])
-    _display(
-        f'<div class="cnn-answers cnn-cards">\n<style>{_css("gallery.css")}</style>\n{inside}\n</div>', names
-    )
+    _display(_cards(found[kind]), ", ".join(mistake.name for mistake in found[kind]))
+
+
+def _cards(mistakes):
+    inside = "\n".join(map(card, mistakes))
+    look = f"<style>{_css('gallery.css')}</style>\n<script>{NOTEBOOKS}</script>"
+    return f'<div class="cnn-answers cnn-cards">\n{look}\n{inside}\n</div>'
 
 
 def form():
     """Display what filters all cards of the page by layer, gradient and words; hidden where no script runs."""
+    _display(_form(), "layer, gradient, words")
 
+
+def _form():
     def choice(name, every, options):
         listed = "".join(f'<option value="{value}">{text}</option>' for value, text in options)
         return (
@@ -60,10 +70,9 @@ def form():
     words = '<label>words <input type="search" name="words" placeholder="stride, +=, rot90" autocomplete="off"></label>'
     inside = f'{layers}\n{gradients}\n{words}\n<button type="reset">Show all</button>\n<p role="status"></p>'
     named = 'role="search" aria-label="Mistakes" data-lm-suppress-shortcuts="true"'
-    _display(
+    return (
         f'<form class="cnn-answers cnn-filter" {named} hidden>\n{inside}\n'
-        f"<style>{_css('gallery.css')}</style>\n<script>{_file('gallery.js')}</script>\n</form>",
-        "layer, gradient, words",
+        f"<style>{_css('gallery.css')}</style>\n<script>{_file('gallery.js')}</script>\n</form>"
     )
 
 
@@ -127,13 +136,13 @@ def card(mistake):
         pair(shown),
         f'<p class="cnn-case">{told(shown)}</p>',
         program(mistake),
-        *(f"<p>{line}</p>" for line in judgement(mistake, shown.of)),
+        *judgement(mistake, shown.of),
     ]
     if mistake.convention:
         parts.append(f"<p>A convention, not an error, if {escape(mistake.convention, quote=False)}.</p>")
     chapter, _, section = mistake.section.partition("#")
     words = re.sub(r"\b([a-z]) s\b", lambda m: f"{m[1].upper()}’s", section.replace("-", " "))
-    parts.append(f'<p>Read: <a href="{chapter}.html#{section}">{chapter}, {words}</a></p>')
+    parts.append(f'<p class="cnn-case">Read: <a href="{chapter}.html#{section}">{chapter}, {words}</a></p>')
     return f'<details class="cnn-card" {marks}>\n' + "\n".join(parts) + "\n</details>"
 
 
@@ -194,15 +203,14 @@ def told(shown):
 
 
 def judgement(mistake, of):
-    """Who does not see it, and who does, each a sentence."""
+    """Who does not see it, and who does, each a paragraph."""
     known = mistake.judged(of)
     if not known.tried:
-        return ["What it does depends on the rest of the program, so no weak check was tried on it."]
+        return ["<p>What it does depends on the rest of the program, so no weak check was tried on it.</p>"]
     also = f"; also with: {listed(known.seen)}" if known.seen else ""
-    return [
-        f"Not seen by a test with: {listed(known.missed) or 'none of the weak checks'}.",
-        f"Seen by a comparison number by number, on {known.told} of {known.tried} inputs{also}.",
-    ]
+    sees = f"Seen by a comparison number by number, on {known.told} of {known.tried} inputs{also}."
+    missed = listed(known.missed) or "none of the weak checks"
+    return [f"<p>Not seen by a test with: {missed}.</p>", f'<p class="cnn-case">{sees}</p>']
 
 
 def program(mistake):
