@@ -86,6 +86,17 @@ def test_a_card_opens_by_keyboard_and_by_its_address_and_is_whole(tab):
     assert page.locator(".cnn-card:visible").count() == len(CARDS)
 
 
+def test_paper_has_the_name_and_the_sentence_of_each_card_and_all_of_an_open_one(tab):
+    page = tab.page
+    page.evaluate("location.hash = ''")
+    page.evaluate("document.querySelectorAll('.cnn-card').forEach((card, k) => card.open = k === 1)")
+    browsing.put_on(page, "print")
+    counts = page.evaluate("""[".cnn-card > summary", ".cnn-card > summary + p", ".cnn-pair", "pre", ".cnn-filter"].map(
+        text => [...document.querySelectorAll(text)].filter(e => e.checkVisibility({contentVisibilityAuto: true})).length)""")
+    browsing.put_on(page, "screen")
+    assert counts == [len(CARDS), len(CARDS), 1, 1, 0]
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_on_a_phone_all_can_be_read_with_scripts_and_without(chromium, tmp_path, script):
     home = page_of(tmp_path, BODY, theme="dark")
