@@ -1,5 +1,7 @@
 """What diagnose found, as an object and as a text."""
 
+import textwrap
+
 from .mistakes import catalogue
 from .weak import apart
 
@@ -98,15 +100,15 @@ class Report:
                 + "."
             )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
-            lines.append(f"  {m.name}: {m.text}")
+            lines += wrapped(f"{m.name}: {m.text}")
             if m.convention:
-                lines.append(f"  A convention, not an error, if {m.convention}.")
+                lines += wrapped(f"A convention, not an error, if {m.convention}.")
             if finding.factor is not None:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
             if hides := m.passes(self.of):
-                lines.append(f"  Not seen by a test with: {', '.join(hides)}.")
-            lines.append(f"  Read: {m.section}, and its card: {m.card}")
-        lines.append(f"The smallest input that shows it: {case}.")
+                lines += wrapped(f"Not seen by a test with: {', '.join(hides)}.")
+            lines += [f"  Read: {m.section}", f"  Its card: {m.card}"]
+        lines += ["The smallest input that shows it:", *wrapped(f"{case}")]
         return lines
 
     def raised(self):
@@ -153,6 +155,11 @@ class Report:
             raised=raised,
             notes=self.notes,
         )
+
+
+def wrapped(line):
+    """A line under a finding, in as many as a page has room for."""
+    return textwrap.wrap(line, 84, initial_indent="  ", subsequent_indent="    ")
 
 
 def count(finding):
