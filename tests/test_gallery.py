@@ -9,14 +9,14 @@ import pytest
 from bs4 import BeautifulSoup
 from building import ROOT
 
-from cnnlib import practice
-from cnnlib.practice import weak
+from cnnlib import formulas, practice
+from cnnlib.practice import examples, weak
 from cnnlib.practice.cases import RETURNS
 from cnnlib.practice.mistakes import Form, simulate
 from cnnlib.show import gallery
 
 CATALOGUE = practice.catalogue()
-WITHOUT_ONE_ANSWER = "along", "accumulated", "changed"
+WITHOUT_ONE_ANSWER = "along", "accumulated", "changed", "begun"
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,44 @@ def test_examples_are_small_and_in_every_layer_there_is_one():
             shown = practice.example(mistake, of)
             assert shown.of == of and max(shown.right.size, shown.wrong.size) <= 64, (mistake.name, of)
             assert shown.differs is None or shown.differs.any()
+
+
+def test_wrong_gives_a_chapter_the_lines_of_the_catalogue_on_its_own_arrays():
+    """In the book's axes: against loops that know nothing of the catalogue."""
+    rng = np.random.default_rng(1)
+    x, W, delta = (rng.standard_normal(shape) for shape in ((2, 7, 6, 3), (4, 2, 3, 2), (4, 3, 4, 3)))
+    given = dict(x=x, W=W, b=np.zeros(4), delta=delta, stride=(2, 2), padding=(0, 1))
+    right = formulas.correlate2d_backward(x, W, delta, (2, 2), (0, 1))
+    turned = formulas.correlate2d_backward(x, W[:, :, ::-1, ::-1], delta, (2, 2), (0, 1))
+    found = practice.wrong("kernel not rotated", "conv2d", **given)
+    for mine, wanted in zip(found.values(), (turned[0], *right[1:]), strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=1e-12)
+    assert np.abs(found["dx"] - right[0]).max() > 0.1
+    assert practice.wrong("in and out channels not swapped", "conv2d", **given)["dx"] is None  # NumPy refuses
+    one = practice.wrong(
+        "stride ignored in dx", "conv1d", **given | dict(x=x[:, 0], W=W[:, :, 0], delta=delta[:, 0])
+    )
+    assert one["dx"].shape == (2, 6, 3) and one["dW"].shape == (4, 2, 2)
+    dense = dict(x=x[:, 0, 0], W=W[:, :, 0, 0], b=np.zeros(4), delta=delta[:, 0, 0])
+    np.testing.assert_allclose(
+        practice.wrong("wrong sign", "dense", **dense)["dx"], -dense["W"].T @ dense["delta"]
+    )
+    for name, of, arguments in (
+        ("kernel turned", "conv2d", given),
+        ("kernel not rotated", "relu", dense),
+        ("gradient accumulated over calls", "conv2d", given),
+        ("kernel not rotated", "conv2d", dense),
+    ):
+        with pytest.raises(
+            ValueError, match="one wrong answer|conv2d wants x, W, b, delta, stride, padding, got x"
+        ):
+            practice.wrong(name, of, **arguments)
+
+
+def test_what_begins_with_what_was_in_memory_is_the_same_on_every_machine():
+    form = Form(CATALOGUE["wrong sign"], "begun", None)
+    one, other = (examples.spoil(form, examples.small("dense")[0], "dx") for _ in range(2))
+    assert np.array_equal(one.wrong, other.wrong) and one.differs.sum() > 3 and "memory" in one.note
 
 
 def test_shades_follow_sign_and_size_and_what_is_no_number_is_said():

@@ -8,7 +8,7 @@ NumPy only. ``python -m cnnlib.practice FILE --of conv2d`` does the same with a 
 
 from .adapters import cs231n, deeplearning_ai, torch_function
 from .diagnosis import diagnose
-from .examples import example
+from .examples import example, wrong
 from .kinds import kinds
 from .mistakes import Mistake, catalogue
 from .report import Report
@@ -23,4 +23,5 @@ __all__ = [
     "example",
     "kinds",
     "torch_function",
+    "wrong",
 ]

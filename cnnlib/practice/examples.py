@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cases import POOLS, RETURNS, WINDOWS, cases, sliding
-from .mistakes import Form, simulate
+from .cases import ARGUMENTS, POOLS, RETURNS, WINDOWS, Case, cases, sliding
+from .mistakes import Form, catalogue, simulate
 from .naming import close, right
 from .subject import axes_of
 
@@ -82,6 +82,39 @@ def example(mistake, of=None):
     raise ValueError(f"{mistake.name!r} changes nothing in {of!r} in this order of axes")
 
 
+def wrong(name, of, **given):
+    """{gradient: array}: what a program with this mistake returns; None where it would raise.
+
+    given: the arguments of ``diagnose``'s table in the book's axes, x (C, H, W, N), W (O, C, KH, KW), stride and padding as ints
+    or pairs; for a dense layer x (D, N), W (O, D). Gradients that the mistake does not touch are right. ValueError where it is not of this layer, where
+    something is missing, and for mistakes of which no one answer is wrong.
+    """
+    mistake, names = catalogue(of).get(name), ARGUMENTS.get(of, "").split()
+    if mistake is None or of == "sgd" or mistake.forms[0][0] in ("along", "accumulated", "changed", "begun"):
+        raise ValueError(f"{name!r} in {of!r} is no mistake with one wrong answer")
+    if set(given) != set(names):
+        raise ValueError(f"{of} wants {', '.join(names)}, got {', '.join(given) or 'nothing'}")
+    case = Case(of, axes_of(of, "CHWN"))
+    for key, value in given.items():
+        if isinstance(value, np.ndarray):
+            value = value if key == "labels" else case.from_user(key, value)
+        else:
+            value = tuple(np.broadcast_to(value, 2).tolist())
+        setattr(case, key, value)
+    if of in WINDOWS:
+        case.kernel = case.W.shape[2:]
+    if of == "conv1d":
+        case.stride, case.padding = (1, case.stride[1]), (0, case.padding[1])
+    if of == "dense":
+        case.stride, case.padding = (1, 1), (0, 0)
+    step, function, _, spoilt = next(form for form in mistake.forms if of in form[2])
+    form = Form(mistake, step, function)
+    return {
+        gradient: simulate(case, gradient, (form,) if gradient in spoilt else ())
+        for gradient in RETURNS[of].split()
+    }
+
+
 def shows(form, of, spoilt):
     """The first Example on which a form shows; None where it does on none."""
     gradients = [name for name in RETURNS[of].split() if name in spoilt]
@@ -137,6 +170,9 @@ def spoil(form, case, gradient):
             case.to_user(gradient, form.function(right(case, gradient), case)),
             "after the second call",
         )
+    elif step == "begun":  # with what was in memory: other numbers on each machine
+        start = np.random.default_rng(0).integers(-9, 10, wanted.shape)
+        wrong, note = wanted + start, "with whole numbers for what was in memory"
     elif step == "along":
         given = form.function(case, right)
         base, direction = given if isinstance(given, tuple) else (right(case, gradient), given)

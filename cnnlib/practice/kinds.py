@@ -3,19 +3,18 @@
 from .mistakes import catalogue
 
 # By the file that has the mistake, then by its step, for weights by its gradient.
+PLACES = dict.fromkeys(("put", "place", "crop"), "places")
 KINDS = {
-    "convolution": {"kernel": "kernel", "scatter": "sums"}
+    "convolution": {"scatter": "sums"}
     | dict.fromkeys(("place", "between", "border", "crop"), "stride and padding"),
     "weights": {"dW": "dW", "db": "db"},
-    "pooling": dict.fromkeys(("put", "place", "crop"), "places"),
-    "activations": {},
+    "pooling": PLACES,
+    "windows": PLACES,
     "losses": {"divide": "averages", "difference": "squared error"},
-    "sgd": {},
-    "layouts": {},
     "general": {"after": "sign and size", "delta": "loops"},
 }
-OTHERWISE = {"activations": "activations", "losses": "softmax", "sgd": "steps", "layouts": "axes"}
-OTHERWISE |= {"general": "what outlives a call"}
+OTHERWISE = {"convolution": "kernel", "activations": "activations", "losses": "softmax", "sgd": "steps"}
+OTHERWISE |= {"layouts": "axes", "general": "what outlives a call"}
 
 
 def kind(mistake):
@@ -23,9 +22,8 @@ def kind(mistake):
     step, function, layers, gradients = mistake.forms[0]
     file = function.__module__.rpartition(".")[2]
     step = gradients[0] if file == "weights" else step
-    if file == "pooling" and step not in KINDS[file]:
-        return "max pooling" if "max_pool2d" in layers else "average pooling"
-    return KINDS[file].get(step) or OTHERWISE[file]
+    found = KINDS.get(file, {}).get(step) or OTHERWISE.get(file)
+    return found or ("max pooling" if "max_pool2d" in layers else "average pooling")
 
 
 def kinds():
