@@ -64,8 +64,8 @@ def alike(html):
 
 
 def told(text):
-    """The names in a sentence, those with a comma in none of them."""
-    return set(re.sub(r"\.$", "", text.partition(": ")[2]).split(", ")) - {"none of the weak checks"}
+    """The names in a sentence, none of which has a comma."""
+    return set(text.removesuffix(".").partition(": ")[2].split(", "))
 
 
 def untrue(html):
@@ -90,7 +90,7 @@ def untrue(html):
                     for a, b in pairs
                 )
             )
-        missed, sees = (card.find("p", string=re.compile(start)) for start in ("^Not seen", "^Seen by"))
+        missed, sees = (card.find("p", string=re.compile(start)) for start in ("^No", "^Seen by"))
         named = told(missed.get_text()) & set(weak.INPUTS)
         for name, holds in weak.INPUTS.items():
             try:
@@ -137,11 +137,12 @@ def with_the_right_picture_twice(card):
         (untrue, lambda card: card.replace("stride 1, same padding.", "same padding.")),
         (untrue, lambda card: card.replace("stride 1, same padding.", "stride 1, same padding, no padding.")),
         (untrue, lambda card: card.replace("on 72 of", "on 71 of")),
+        (untrue, lambda card: re.sub("Not seen by a test with.*?</p>", "No weak check misses it.</p>", card)),
     ],
 )
 def test_a_card_that_is_not_true_is_noticed(html, judge, spoil):
     card = str(cards_of(html)["stride-ignored-in-dx"])
-    assert judge(card) == [] and len(judge(spoil(card))) == 1
+    assert judge(card) == [] and len(judge(spoil(card))) in (1, 2)
 
 
 @pytest.mark.parametrize("other", ["", "a mistake that nobody knows"])

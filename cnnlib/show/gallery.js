@@ -18,7 +18,7 @@ document.querySelectorAll(".cnn-filter").forEach(form => {
     for (const section of document.querySelectorAll("section"))
       if (!section.contains(form) && section.querySelector(".cnn-card")) section.hidden = !section.querySelector(".cnn-card:not([hidden])");
     const count = cards.filter(card => !card.hidden).length;
-    status.textContent = count ? `${count} of ${cards.length} mistakes` : "None: take a word or a choice away.";
+    status.textContent = count ? `${count} of ${cards.length} mistakes` : cards.length ? "None: take a word or a choice away." : "";
   };
   // A link to a card opens it, and shows it where it was filtered out.
   const follow = () => {

@@ -209,8 +209,10 @@ def judgement(mistake, of):
         return ["<p>What it does depends on the rest of the program, so no weak check was tried on it.</p>"]
     also = f"; also with: {listed(known.seen)}" if known.seen else ""
     sees = f"Seen by a comparison number by number, on {known.told} of {known.tried} inputs{also}."
-    missed = listed(known.missed) or "none of the weak checks"
-    return [f"<p>Not seen by a test with: {missed}.</p>", f'<p class="cnn-case">{sees}</p>']
+    missed = (
+        f"Not seen by a test with: {listed(known.missed)}." if known.missed else "No weak check misses it."
+    )
+    return [f"<p>{missed}</p>", f'<p class="cnn-case">{sees}</p>']
 
 
 def program(mistake):
