@@ -159,7 +159,7 @@ class Report:
 
 def wrapped(line):
     """A line under a finding, in as many as a page has room for."""
-    return textwrap.wrap(line, 84, initial_indent="  ", subsequent_indent="    ")
+    return textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
 
 
 def count(finding):
