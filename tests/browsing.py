@@ -140,11 +140,12 @@ _LAY_OPEN = """() => {
 }"""
 # Nine tenths of a page's elements are strokes of drawings, which are one picture with one description, the parts of
 # formulas, and the tokens of programs, of which one of each look is enough to be judged. The formulas within lines are
-# all made alike, and so are the buttons that copy a program.
+# all made alike, and so are the buttons that copy a program, and the cards of mistakes.
 _THIN_OUT = """() => {
   const most = text => [...document.querySelectorAll(text)].slice(3);
   most("mjx-container:not([display])").forEach(formula => (formula.closest("span.math") ?? formula).replaceWith("x"));
   most("button.copybtn").forEach(button => button.remove());
+  most(".cnn-card").forEach(card => card.remove());
   document.querySelectorAll("mjx-container > svg, svg[role=img], [role=img] svg, .cnn-pic svg").forEach(svg => svg.replaceChildren());
   document.querySelectorAll("mjx-assistive-mml").forEach(formula => formula.textContent += "");
   const seen = new Set(), backs = new Map();

@@ -123,7 +123,7 @@ CUT_OFF = """[...document.querySelectorAll(".prev-next-area a")].filter(link => 
 PAPER = """() => {
   const all = text => [...document.querySelectorAll("article " + text)];
   return {
-    buttons: all("summary").filter(bar => bar.checkVisibility()).map(bar => bar.textContent),
+    buttons: all("details:not(.cnn-card) > summary").filter(bar => bar.checkVisibility()).map(bar => bar.textContent),
     hidden: all(".fold-solution .cell_input").filter(part => !part.getBoundingClientRect().height).length,
     solutions: all(".fold-solution").length,
     boxes: all(".cell_input").filter(box => box.checkVisibility() && [box, ...box.querySelectorAll("*")].some(part =>

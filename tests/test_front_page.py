@@ -13,6 +13,7 @@ from building import ROOT
 from nbformat import from_dict
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+from cnnlib import practice
 from cnnlib.show.ledger import ledger, verdicts
 
 FRONT, *CHAPTERS = parse_toc_yaml(ROOT / "_toc.yml")
@@ -116,10 +117,15 @@ def test_what_is_counted():
     }
     printed = "K01.a confirmed: 1\nK02 erratum: printed 1, computed 2\nK05 illustrated: words\nas K01 confirmed: 1\n"
     code = v4.new_code_cell("assert 1\nfor x in y:\n    assert x, 'assert'\n# assert")
-    code.outputs = [v4.new_output("stream", name="stdout", text=printed)]
+    cards = '<details class="cnn-card" id="a"></details>' * 2 + "<details></details>"
+    code.outputs = [
+        v4.new_output("stream", name="stdout", text=printed),
+        v4.new_output("display_data", {"text/html": cards}),
+    ]
     notebooks = [v4.new_notebook(cells=[v4.new_markdown_cell("assert 1\n\nK01 confirmed: 1"), code])]
     counted = front_page.counted({"entries": entries}, notebooks)
-    assert counted == {"executed": 5, "errata": 2, "checks": 4}
+    assert counted == {"executed": 5, "errata": 2, "checks": 4, "wrong": 2}
+    assert "0" not in front_page.counts_html(counted | {"wrong": 0}, 1)
 
 
 # The page as it is built.
@@ -138,7 +144,7 @@ def counts_problems(page):
     found = [verdict for verdict in verdicts(said).values() if verdict != "illustrated"]
     lines = [line for line in said.splitlines() if re.match(r"[A-Z]\d\d\S* (?!illustrated)[a-z]+: ", line)]
     asserted = sum(len(re.findall(r"^\s*assert\b", cell.source, re.MULTILINE)) for cell in code)
-    wanted = [len(found), found.count("erratum"), asserted + len(lines)]
+    wanted = [len(found), found.count("erratum"), asserted + len(lines), len(practice.catalogue())]
     shown = [int(tag.get_text().replace(",", "")) for tag in page.select(".front-counts b")]
     return [] if shown == wanted else [f"wanted {wanted}, got {shown}"]
 

@@ -60,6 +60,7 @@ def tab(request, chromium, lab):
     """A chapter opened in JupyterLab, not trusted; `stored` is as it is stored."""
     with browsing.Tab(chromium, lab, viewport={"width": 1280, "height": 900}) as tab:
         tab.stored = chapter_in_jupyter.stored(request.param)
+        tab.moves = any('class="cnn-frames' in text for text in chapter_in_jupyter.displayed(tab.stored))
         tab.page.set_default_timeout(1000 * PATIENCE)
         name = request.param.rpartition("/")[2]
         tab.page.goto(
@@ -77,7 +78,7 @@ def test_an_untrusted_notebook_shows_the_alternative_texts_and_no_stray_letters(
         if "<div" in text
     ]
     wanted = [div.p.text for div in texts if div["class"] in (["cnn-figure"], ["cnn-frames"])]
-    assert wanted and tab.page.evaluate(READ) == wanted
+    assert tab.page.evaluate(READ) == wanted and (wanted or not tab.moves)
 
 
 def test_run_all_gives_what_is_stored(tab):
@@ -85,11 +86,11 @@ def test_run_all_gives_what_is_stored(tab):
 
 
 def test_the_kernel_moves_every_frames(tab):
-    assert chapter_in_jupyter.move_frames(tab.page, tab.stored) > 0
+    assert (chapter_in_jupyter.move_frames(tab.page, tab.stored) > 0) == tab.moves
 
 
 def test_a_click_on_a_cell_moves_the_frames(tab):
-    assert chapter_in_jupyter.click_cells(tab.page, tab.stored) > 0
+    assert chapter_in_jupyter.click_cells(tab.page, tab.stored) > 0 or not tab.moves
 
 
 def test_nothing_went_wrong(tab):

@@ -8,7 +8,20 @@ NumPy only. ``python -m cnnlib.practice FILE --of conv2d`` does the same with a 
 
 from .adapters import cs231n, deeplearning_ai, torch_function
 from .diagnosis import diagnose
+from .examples import example, wrong
+from .kinds import kinds
 from .mistakes import Mistake, catalogue
 from .report import Report
 
-__all__ = ["Mistake", "Report", "catalogue", "cs231n", "deeplearning_ai", "diagnose", "torch_function"]
+__all__ = [
+    "Mistake",
+    "Report",
+    "catalogue",
+    "cs231n",
+    "deeplearning_ai",
+    "diagnose",
+    "example",
+    "kinds",
+    "torch_function",
+    "wrong",
+]

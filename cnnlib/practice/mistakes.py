@@ -5,6 +5,7 @@ step by the wrong lines, so any two mistakes can be made together. Arrays in her
 x and delta (C, H, W, N), W (O, I, KH, KW), b (O,).
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
@@ -48,13 +49,22 @@ class Mistake:
         """What is wrong, in a sentence."""
         return " ".join(self.lines.__doc__.split())
 
-    def passes(self, of):
-        """Names of the weak checks that do not see it in this layer, found by running them."""
-        from .weak import passed
+    @property
+    def card(self):
+        """Where the book shows it, as "wrong_answers#name"."""
+        return "wrong_answers#" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    def judged(self, of):
+        """What weak checks make of it in this layer, found by running them: ``missed``, ``seen``, ``told``, ``tried``."""
+        from .weak import judged
 
         if of not in self.known:
-            self.known[of] = passed(self, of)
+            self.known[of] = judged(self, of)
         return self.known[of]
+
+    def passes(self, of):
+        """Names of the weak checks that do not see it in this layer."""
+        return self.judged(of).missed
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What diagnose found, as an object and as a text."""
 
+import textwrap
+
 from .mistakes import catalogue
 from .weak import apart
 
@@ -136,14 +138,14 @@ class Report:
             )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
             if self.holds(m):
-                lines.append(f"  A convention, not an error, if {m.convention}. Otherwise:")
-            lines.append(f"  {m.name}: {m.text}")
+                lines += wrapped(f"A convention, not an error, if {m.convention}. Otherwise:")
+            lines += wrapped(f"{m.name}: {m.text}")
             if finding.factor is not None:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
             if hides := m.passes(self.of):
-                lines.append(f"  Not seen by a test with: {', '.join(hides)}.")
-            lines.append(f"  Read: {m.section}")
-        lines.append(f"The smallest input that shows it: {case}.")
+                lines += wrapped(f"Not seen by a test with: {', '.join(hides)}.")
+            lines += [f"  Read: {m.section}", f"  Its card: {m.card}"]
+        lines += ["The smallest input that shows it:", *wrapped(f"{case}")]
         return lines
 
     def raised(self):
@@ -151,7 +153,7 @@ class Report:
         lines = []
         for kind, group in (
             ("refuses", self.refused),
-            ("raises", [o for o in self.failed if o not in self.refused]),
+            ("raises on", [o for o in self.failed if o not in self.refused]),
         ):
             if group:
                 first = group[0]
@@ -179,6 +181,7 @@ class Report:
                 "text": m.text,
                 "convention": m.convention if self.holds(m) else "",
                 "section": m.section,
+                "card": m.card,
             }
             for m in self.mistakes
         ]
@@ -195,6 +198,11 @@ class Report:
             raised=raised,
             notes=self.notes,
         )
+
+
+def wrapped(line):
+    """A line under a finding, in as many as a page has room for."""
+    return textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
 
 
 def count(finding):

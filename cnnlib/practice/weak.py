@@ -1,5 +1,6 @@
 """Weak checks: inputs and comparisons on which a wrong gradient looks right. Found by running them."""
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -59,40 +60,64 @@ def inputs(of):
     ]
 
 
-def passed(mistake, of):
-    """Names of the weak checks under which the first form of this mistake is not told from the right gradient."""
+@dataclass(frozen=True)
+class Judged:
+    """What weak checks make of a mistake. missed, seen: names of the checks that never see it, and of the comparisons that
+    do on some input. told, tried: on how many of how many inputs a comparison number by number sees it."""
+
+    missed: list
+    seen: list
+    told: int
+    tried: int
+
+
+def judged(mistake, of):
+    """The Judged of the first form of this mistake, found by running it; nothing where there is no one wrong answer."""
     if mistake.forms[0][0] in UNSEEN:
-        return []
-    form = Form(mistake, *mistake.forms[0][:2])
-    gradients = [g for g in RETURNS[of].split() if g in mistake.forms[0][3]]
-    tried = inputs(of)
-    seen = {(i, g): differs(case, g, form) for i, case in enumerate(tried) for g in gradients}
-    hidden = []
+        return Judged([], [], 0, 0)
+    step, function, _, spoilt = next(form for form in mistake.forms if of in form[2])
+    form, tried = Form(mistake, step, function), inputs(of)
+    gradients = [g for g in RETURNS[of].split() if g in spoilt]
+    wrong = [[simulate(case, g, (form,)) for g in gradients] for case in tried]
+    told = [
+        not all(close(mine, case.right(g), 1e-9) for mine, g in zip(found, gradients))
+        for case, found in zip(tried, wrong)
+    ]
+    missed = []
     for name, holds in INPUTS.items():
         try:
-            chosen = [i for i, case in enumerate(tried) if holds(case)]
+            chosen = [seen for case, seen in zip(tried, told) if holds(case)]
         except (AttributeError, ValueError):  # such inputs have no stride, no ties, ...
             continue
-        if chosen and len(chosen) < len(tried) and not any(seen[i, g] for i in chosen for g in gradients):
-            hidden.append(name)
-    return hidden + comparisons(tried, gradients, form, of)
+        if chosen and len(chosen) < len(tried) and not any(chosen):
+            missed.append(name)
+    pairs = [(case.right(g), mine) for case, found in zip(tried, wrong) for mine, g in zip(found, gradients)]
+    comparisons = compared(pairs, gradients, form, of)
+    missed += [name for name, passes in comparisons.items() if passes]
+    return Judged(missed, [name for name, passes in comparisons.items() if not passes], sum(told), len(tried))
 
 
-def comparisons(tried, gradients, form, of):
-    """Comparisons that miss it on every input: means, symmetric kernels, a falling loss."""
-    pairs = [(case.right(g), simulate(case, g, (form,))) for case in tried for g in gradients]
+def compared(pairs, gradients, form, of):
+    """{comparison: whether it misses the mistake on every input}: means, symmetric kernels, a falling loss."""
+    found = {}
     shaped = all(wrong is not None and wrong.shape == right.shape for right, wrong in pairs)
-    hidden = []
-    if shaped and all(same_mean(right, wrong) for right, wrong in pairs):
-        hidden.append("a comparison of means")
+    if shaped:
+        found["a comparison of means"] = all(same_mean(right, wrong) for right, wrong in pairs)
     if of in ("conv2d", "conv1d"):
-        turned = [case.with_values(W=case.W + case.W[:, :, ::-1, ::-1]) for case in tried]
-        if not any(differs(case, g, form) for case in turned for g in gradients):
-            hidden.append("symmetric kernels")
+        found["symmetric kernels"] = not any(
+            differs(case, g, form) for case in symmetric(of) for g in gradients
+        )
     if shaped and of != "sgd":
-        if all(np.vdot(right, wrong) > 0 for right, wrong in pairs if np.isfinite(wrong).all()):
-            hidden.append("a falling loss")
-    return hidden
+        found["a falling loss"] = all(
+            np.vdot(right, wrong) > 0 for right, wrong in pairs if np.isfinite(wrong).all()
+        )
+    return found
+
+
+@cache
+def symmetric(of):
+    """The inputs with kernels that a rotation by 180 degrees does not change."""
+    return [case.with_values(W=case.W + case.W[:, :, ::-1, ::-1]) for case in inputs(of)]
 
 
 def same_mean(right, wrong):

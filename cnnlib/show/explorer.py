@@ -170,11 +170,9 @@ def _file(name):
     return re.sub(r"^\s*(//.*|/\*.*\*/)\n", "", text, flags=re.MULTILINE)
 
 
-def _css():
-    """The style sheet, with the colours of all pictures."""
-    return re.sub(
-        r"\b(FORWARD|BACKWARD|ACCENT|NEGATIVE)\b", lambda m: getattr(svg, m[0]), _file("explorer.css")
-    )
+def _css(name="explorer.css"):
+    """A style sheet, with the colours of all pictures."""
+    return re.sub(r"\b(FORWARD|BACKWARD|ACCENT|NEGATIVE)\b", lambda m: getattr(svg, m[0]), _file(name))
 
 
 def listed(array):

@@ -12,6 +12,7 @@ import nbformat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 WORDS, LINES = 100, 10  # that are read in a minute: prose with formulas, and code that is not folded
+CARD = '<details class="cnn-card"'  # of a mistake, in the gallery of wrong answers
 CLAIM = re.compile(r"^[A-Z]\d\d(?:\.[\w-]+)? (?:erratum|reconstructed|convention|confirmed): ", re.MULTILINE)
 PANEL = re.compile(r'\n?<div class="run-chapter[^"]*">.*?</div>', re.DOTALL)
 START = re.compile(r'(<a class="run-chapter-start"[^>]*>).*?</a>', re.DOTALL)
@@ -45,25 +46,29 @@ def minutes(notebook):
 
 
 def counted(ledger, notebooks):
-    """{"executed", "errata", "checks"}: the ledger's entries that a chapter computes, those of them that are errata, and
-    what the chapters' code compares: its assert statements, and the claims that it printed."""
+    """{"executed", "errata", "checks", "wrong"}: the ledger's entries that a chapter computes, those of them that are errata,
+    what the chapters' code compares: its assert statements, and the claims that it printed; and the mistakes that have a card."""
     verdicts = Counter(entry["verdict"] for entry in ledger["entries"].values())
-    checks = 0
+    checks = wrong = 0
     for cell in (cell for notebook in notebooks for cell in notebook.cells if cell.cell_type == "code"):
         checks += sum(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
         checks += sum(len(CLAIM.findall(out.text)) for out in cell.outputs if out.output_type == "stream")
+        wrong += sum(out.get("data", {}).get("text/html", "").count(CARD) for out in cell.outputs)
     executed = sum(verdicts[name] for name in ("erratum", "reconstructed", "convention", "confirmed"))
-    return {"executed": executed, "errata": verdicts["erratum"], "checks": checks}
+    return {"executed": executed, "errata": verdicts["erratum"], "checks": checks, "wrong": wrong}
 
 
 def counts_html(counted, lectures):
     """What is counted, as a list."""
     said = {
-        counted["executed"]: f"statements of {lectures} lectures, executed",
-        counted["errata"]: "errata found in them",
-        counted["checks"]: "checks that hold in the chapters' code: where one fails, no page is published",
+        "executed": f"statements of {lectures} lectures, executed",
+        "errata": "errata found in them",
+        "checks": "checks that hold in the chapters' code",
+        "wrong": "wrong answers caught and named",
     }
-    items = "".join(f"<li><b>{number:,}</b> {words}</li>" for number, words in said.items())
+    items = "".join(
+        f"<li><b>{counted[name]:,}</b> {words}</li>" for name, words in said.items() if counted[name]
+    )
     return f'<ul class="front-counts">{items}</ul>'
 
 
@@ -94,7 +99,7 @@ def map_html(parts, needs, titles, minutes, address):
     return (
         f'<nav class="front-map" aria-label="Chapters"><style>{style}</style><svg {view}>{arcs}</svg>\n'
         f'<ul>{"".join(lists)}</ul></nav>\n<p class="front-note">An arrow leads to a chapter from each that it needs. '
-        f"Minutes are counted: {WORDS} words, or {LINES} lines of code that are not folded, a minute.</p>"
+        f"A minute is {WORDS} words or {LINES} lines of open code.</p>"
     )
 
 

@@ -83,6 +83,8 @@ def prose(node, names):
         return plain(node.astext())
     if isinstance(node, addnodes.pending_xref) and not node.get("refexplicit"):
         return names.get(node["reftarget"], "")
+    if isinstance(node, nodes.raw):  # a tag
+        return ""
     if isinstance(node, nodes.Text):
         return node.astext()
     return "".join(prose(child, names) for child in node.children)

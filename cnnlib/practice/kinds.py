@@ -1,0 +1,34 @@
+"""Kinds of mistakes: what a reader would look under, from the step of the backward pass that is wrong."""
+
+from .mistakes import catalogue
+
+# By the file that has the mistake, then by its step, for weights by its gradient.
+PLACES = dict.fromkeys(("put", "place", "crop"), "places")
+KINDS = {
+    "convolution": {"scatter": "sums"}
+    | dict.fromkeys(("place", "between", "border", "crop"), "stride and padding"),
+    "weights": {"dW": "dW", "db": "db"},
+    "pooling": PLACES,
+    "windows": PLACES,
+    "losses": {"divide": "averages", "difference": "squared error"},
+    "general": {"after": "sign and size", "delta": "loops"},
+}
+OTHERWISE = {"convolution": "kernel", "activations": "activations", "losses": "softmax", "sgd": "steps"}
+OTHERWISE |= {"layouts": "axes", "general": "what outlives a call"}
+
+
+def kind(mistake):
+    """The kind of a mistake, one of those in ``kinds()``."""
+    step, function, layers, gradients = mistake.forms[0]
+    file = function.__module__.rpartition(".")[2]
+    step = gradients[0] if file == "weights" else step
+    found = KINDS.get(file, {}).get(step) or OTHERWISE.get(file)
+    return found or ("max pooling" if "max_pool2d" in layers else "average pooling")
+
+
+def kinds():
+    """{kind: [Mistake]}: the whole catalogue, each mistake once."""
+    found = {}
+    for mistake in catalogue().values():
+        found.setdefault(kind(mistake), []).append(mistake)
+    return found
