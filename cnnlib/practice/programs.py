@@ -1,0 +1,99 @@
+"""Functions and classes that readers write: judged by `diagnose`, or beside the right ones on inputs that tell them apart."""
+
+import contextlib
+import copy
+import inspect
+import io
+import warnings
+
+import numpy as np
+
+from .compare import Junk, fault, numbers, said
+from .diagnosis import diagnose
+
+
+def _empty():  # what the skeleton of a function compiles to
+    ...
+
+
+def _described():
+    """The same with a docstring."""
+
+
+EMPTY = {function.__code__.co_code for function in (_empty, _described)}
+
+
+def unwritten(program):
+    """Whether a function, or each method of a class of its own, is still the skeleton, with `...` for a body."""
+    if isinstance(program, type):
+        methods = [f for f in vars(program).values() if inspect.isfunction(f)]
+        return bool(methods) and all(f.__code__.co_code in EMPTY for f in methods)
+    return inspect.isfunction(program) and program.__code__.co_code in EMPTY
+
+
+def read(program, kind):
+    """The program; Junk, with a sentence, where it is no function or no class."""
+    wanted = "a class" if kind == "class" else "a function"
+    if isinstance(program, type) != (kind == "class") or not callable(program):
+        if kind == "class" and not isinstance(program, type) and hasattr(program, "forward"):
+            raise Junk("that is an object: give the class itself, without brackets")
+        if kind == "function" and isinstance(program, np.ndarray | np.generic | int | float | tuple):
+            raise Junk(f"{said(program)} is no function: give the function itself, without calling it")
+        raise Junk(f"{said(program)} is not {wanted}")
+    return program
+
+
+def fault_of(entry, program):
+    """A text on what is wrong with a program; empty where nothing is. Junk where it cannot be judged."""
+    if entry.of:
+        try:
+            report = diagnose(program, entry.of, "CHWN")
+        except ValueError as error:
+            raise Junk(str(error)) from None
+        return "" if report.ok else str(report)
+    mine = [_tried(entry, program, arguments) for arguments in entry.tries()]
+    right = [_tried(entry, entry.right, arguments) for arguments in entry.tries()]
+    if all(map(_alike, mine, right, [entry.tolerance or 1e-9] * len(right))):
+        return ""
+    for hint, wrong in entry.wrong.items():
+        if all(map(_alike, mine, [_tried(entry, wrong, t) for t in entry.tries()], [1e-9] * len(mine))):
+            return hint
+    for place, (got, wanted) in enumerate(zip(mine, right), 1):
+        if isinstance(got, str):
+            raise Junk(f"on input {place} {got}")
+        if len(got) != len(wanted):
+            raise Junk(f"on input {place} it returns {len(got)} arrays, want {len(wanted)}")
+        for name, one, other in zip(entry.labels or range(1, len(wanted) + 1), got, wanted):
+            off = (entry.tolerance or 1e-9) * max(1, float(np.abs(other).max(initial=0)))
+            if wrong := fault(one, other, off, entry.sizes):
+                part = f", {name}" if len(wanted) > 1 else ""
+                return f"on input {place} of {len(right)}{part}: {wrong}"
+    return ""
+
+
+def _tried(entry, program, arguments):
+    """The arrays that a program gives for these arguments, of which it gets copies; or a sentence on why it gives none."""
+    use = entry.use or (lambda program, *arguments: program(*arguments))
+    quiet = contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), np.errstate(all="ignore")
+    with quiet[0], quiet[1], quiet[2]:
+        warnings.simplefilter("ignore")
+        try:
+            found = use(program, *copy.deepcopy(arguments))
+        except (Exception, SystemExit) as error:
+            words = str(error).splitlines()[0][:120] if str(error) else ""
+            return f"it raises {type(error).__name__}{': ' + words if words else ''}"
+    if found is None:
+        return "it returns None: is the return missing?"
+    try:
+        return [numbers(one) for one in (found if isinstance(found, tuple) else (found,))]
+    except Junk as junk:
+        return f"it does not return numbers: {junk}"
+
+
+def _alike(mine, right, off):
+    """Whether two outcomes are the same arrays to rounding."""
+    if isinstance(mine, str) or isinstance(right, str) or len(mine) != len(right):
+        return False
+    return not any(
+        fault(one, two, off * max(1, float(np.abs(two).max(initial=0)))) for one, two in zip(mine, right)
+    )
