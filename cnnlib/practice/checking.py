@@ -1,6 +1,7 @@
 """practice.check: whether an answer to an exercise is right, and if not, what is wrong with it."""
 
 import sys
+import textwrap
 import unicodedata
 from dataclasses import dataclass
 
@@ -30,7 +31,10 @@ def check(id, answer=...):
     """
     entry = find(id)
     verdict = judge(id, answer)
-    _display(f"{id}: {verdict.text}", card.html(entry) if verdict.ok is None else "")
+    if verdict.ok is None:
+        _display(f"{id}: {verdict.text}", card.html(entry))
+    else:
+        print("\n".join(map(_wrapped, f"{id}: {verdict.text}".split("\n"))))
 
 
 def judge(id, answer):
@@ -103,10 +107,16 @@ def _plain(words):
     return "".join(letter for letter in split if letter.isalnum())
 
 
+def _wrapped(line):
+    """A line in lines that fit a page."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, 88, subsequent_indent=indent)
+
+
 def _display(text, html):
-    """Print; in Jupyter, the text of an exercise without answer carries what its page makes a card of."""
+    """Print the text of an exercise without an answer; in Jupyter it carries what its page makes a card of."""
     ipython = sys.modules.get("IPython")
-    if html and ipython and ipython.get_ipython():
+    if ipython and ipython.get_ipython():
         ipython.display.display({"text/plain": text, "text/html": html}, raw=True)
     else:
         print(text)

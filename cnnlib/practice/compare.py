@@ -13,6 +13,11 @@ class Junk(Exception):
     """What came is no answer of this kind; the sentence says why."""
 
 
+def signed(number):
+    """A number with few digits, and a minus sign as it is printed."""
+    return f"{number:.6g}".replace("-", "−")
+
+
 def a(word):
     """The word with its article."""
     return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"

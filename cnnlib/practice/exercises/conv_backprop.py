@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...layers import Conv1d, Conv2d
+from ..compare import signed
 from ..exercise import array, choice, function, number
 from ..mistaken import gradient, one_map, program, with_texts
 from ..mistakes import catalogue
@@ -122,9 +123,8 @@ def find_the_bug():
     *_, wrong = bug()
     giving = {name: gradient(BUG, "dx", name) for name in SUSPECTS}
     (right,) = [name for name, dx in giving.items() if np.abs(dx - wrong).max() < 1e-12]
-    corners = {name: dx[0, -1] / BUG.delta[0, 0, -1, 0] for name, dx in giving.items()}
     return right, {
-        f"“{name}” would put δ₀₃ · {corners[name]:g} = {dx[0, -1]:g} into the top right corner, and {dx[0, 0]:g} into the top left one": name
+        f"“{name}” would put {signed(dx[0, 0])} into the top left corner and {signed(dx[0, -1])} into the top right one": name
         for name, dx in giving.items()
         if name != right
     }

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...layers import AvgPool2d, MaxPool2d
+from ..compare import signed
 from ..exercise import array, choice, function, layer
 from ..mistaken import gradient, one_map, program, with_texts
 
@@ -89,7 +90,7 @@ def find_the_bug():
     giving = {name: gradient(TIED, "dx", name) for name in SUSPECTS}
     (right,) = [name for name, dx in giving.items() if np.abs(dx - wrong).max() < 1e-12]
     return right, {
-        f"“{name}” would write {', '.join(f'{v:g}' for v in dx[:2, :2].ravel())} into the upper left window": name
+        f"“{name}” would write {', '.join(map(signed, dx[:2, :2].ravel()))} into the upper left window": name
         for name, dx in giving.items()
         if name != right
     }
