@@ -85,19 +85,20 @@
       menu.open = true;
       menu.querySelector("summary").focus();
     });
-    const text = make("p", {}, "Python judges this one. Run this chapter, in your browser or in your own Jupyter, write your lines in " +
-      "the place of the dots in this cell, and run it: it says which mistake it finds. ", ...(menu ? [start] : []));
-    return { shown: text, fields: [] };
+    const shown = make("p", { textContent: "Python judges this one. Run this chapter, in your browser or in your own Jupyter, write your " +
+      "lines in the place of the dots above, and run the cell: it says which mistake it finds." });
+    return { shown, fields: [], buttons: menu ? [start] : [] };
   };
 
   const build = box => {
-    const card = JSON.parse(box.dataset.exercise), { shown, judge, fields } =
+    const card = JSON.parse(box.dataset.exercise), { shown, judge, fields, buttons = [] } =
       { number: numbers, array: numbers, choice, text: words }[card.kind]?.(card) ?? program();
     const verdict = make("p", { className: "exercise-verdict", role: "status" }), hints = make("div", { className: "exercise-hints" });
     hints.setAttribute("aria-live", "polite");
     const hint = make("button", { type: "button", textContent: "Hint" });
     const form = make("form", { className: "exercise-card", noValidate: true }, shown,
-      make("div", { className: "exercise-buttons" }, ...(judge ? [make("button", { type: "submit", textContent: "Check" })] : []), hint),
+      make("div", { className: "exercise-buttons" }, ...buttons,
+        ...(judge ? [make("button", { type: "submit", textContent: "Check" })] : []), hint),
       verdict, hints);
     form.setAttribute("aria-label", `Answer to exercise ${card.id.split(".")[1]}`);
     const mark = said => fields.forEach((f, k) => {

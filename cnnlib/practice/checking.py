@@ -51,7 +51,9 @@ def judge(id, answer):
         else:
             wrong, hint = {"choice": _choice, "text": _text}.get(entry.kind, _numbers)(entry, answer)
     except Junk as junk:
-        return Verdict(False, f"this cannot be judged: {junk}.")
+        return Verdict(False, f"this cannot be judged: {str(junk).rstrip('.')}.")
+    except Exception as error:  # what an object of a reader's own does when it is looked at
+        return Verdict(False, f"this cannot be judged: it raises {type(error).__name__}.")
     if wrong:
         return Verdict(False, f"not right: {wrong}{'.' * (wrong[-1] not in '.?!')}", hint)
     return Verdict(True, f"right. {entry.why}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dis
 import inspect
 import io
 import warnings
@@ -12,30 +13,28 @@ from .compare import Junk, fault, numbers, said
 from .diagnosis import diagnose
 
 
-def _empty():  # what the skeleton of a function compiles to
-    ...
-
-
-def _described():
-    """The same with a docstring."""
-
-
-EMPTY = {function.__code__.co_code for function in (_empty, _described)}
-
-
 def unwritten(program):
-    """Whether a function, or each method of a class of its own, is still the skeleton, with `...` for a body."""
+    """Whether a function, or forward and backward of a class, is still the skeleton, with `...` for a body."""
     if isinstance(program, type):
-        methods = [f for f in vars(program).values() if inspect.isfunction(f)]
-        return bool(methods) and all(f.__code__.co_code in EMPTY for f in methods)
-    return inspect.isfunction(program) and program.__code__.co_code in EMPTY
+        methods = [
+            f for n, f in vars(program).items() if n in ("forward", "backward") and inspect.isfunction(f)
+        ]
+        return bool(methods) and all(map(_returns_none_only, methods))
+    return inspect.isfunction(program) and _returns_none_only(program)
+
+
+def _returns_none_only(function):
+    """Whether a function does nothing at all, as one with `...` for a body."""
+    steps = [step for step in dis.get_instructions(function) if step.opname not in ("RESUME", "NOP")]
+    done = "".join(step.opname.partition("_")[0] for step in steps)
+    return done in ("LOADRETURN", "RETURN") and steps[0].argval is None
 
 
 def read(program, kind):
     """The program; Junk, with a sentence, where it is no function or no class."""
     wanted = "a class" if kind == "class" else "a function"
     if isinstance(program, type) != (kind == "class") or not callable(program):
-        if kind == "class" and not isinstance(program, type) and hasattr(program, "forward"):
+        if kind == "class" and not isinstance(program, type) and hasattr(type(program), "forward"):
             raise Junk("that is an object: give the class itself, without brackets")
         if kind == "function" and isinstance(program, np.ndarray | np.generic | int | float | tuple):
             raise Junk(f"{said(program)} is no function: give the function itself, without calling it")
