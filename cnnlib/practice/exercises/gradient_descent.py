@@ -14,7 +14,7 @@ from ..exercise import array, choice, function, number
     why="The best step makes the steepest and the flattest direction equally slow; from there on only their ratio counts.",
     hints=(
         "The larger α is, the smaller 1 − 0.4α becomes, and the larger |1 − 2α|. Where are the two equally large?",
-        "1 − 0.4 α = 2 α − 1.",
+        "They are equally large where 1 − 0.4 α = 2 α − 1.",
     ),
     labels=("best α", "the factor of both"),
     tolerance=5e-4,
@@ -67,7 +67,7 @@ def centred():
     why="A step with weight decay shrinks the weights first: W − α(∂J/∂W + λW) = (1 − αλ) W − α ∂J/∂W.",
     hints=(
         "Write down the step W − α (∂J/∂W + λ W) for ∂J/∂W = 0.",
-        "It is (1 − α λ) W.",
+        "Put W outside of the brackets: it is (1 − α λ) W.",
     ),
 )
 def shrinking():

@@ -76,7 +76,7 @@ def work():
     why="A first loss far above ln 10 says that the start is too large: the softmax is certain before it has learned anything.",
     hints=(
         "A network that knows nothing gives all ten classes the same probability. What is the cross-entropy of that?",
-        "−ln(1/10).",
+        "It is −ln(1/10), the natural logarithm.",
     ),
     tolerance=5e-3,
 )
