@@ -79,6 +79,7 @@ def test_each_exercise_is_asked_answered_and_solved(chapter):
             prose.metadata == {"jupyter": {"source_hidden": True}, "tags": ["hide-cell"]}
             and len(prose.source) > 100
         )
+        assert prose.source.startswith("Solution\n\n"), "the line that Jupyter shows of a folded text"
         assert solution.metadata["tags"] == ["hide-cell"] and "outputs_hidden" in solution.metadata["jupyter"]
         assert CHECK.search(solution.source.splitlines()[-1])
         assert f"\n{id}: right. " in "\n" + solution.outputs[-1].text
@@ -102,6 +103,7 @@ def test_a_page_has_the_computed_answers_and_one_fold_for_each_solution(site, ch
     for fold in solutions:
         assert fold.find(class_="exercise-solution") and fold.find(class_="cell_input")
     assert len(section.select(".exercise-solution")) == len(entries), "prose outside of a fold"
+    assert "Solution" not in [p.get_text() for p in section.select("p:not(.admonition-title)")]
 
 
 # ---- the answers

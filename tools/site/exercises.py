@@ -7,6 +7,7 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 CARD, PROSE = 'class="cnn-exercise"', "exercise-solution"
+ANNOUNCED = "Solution"  # the first line of a folded text, which is all that Jupyter shows of it
 PROGRAMS = "&quot;kind&quot;:&quot;function&quot;", "&quot;kind&quot;:&quot;class&quot;"
 
 
@@ -29,8 +30,9 @@ def find_exercises(app, doctree):
         section, at = cell.parent, cell.parent.index(cell) + 1
         end = next((n for n in range(at, len(section)) if is_solution(section[n])), at)
         if prose := section.children[at:end]:
-            box = nodes.container("", *prose, classes=[PROSE])
             section.children[at:end] = []
+            said = isinstance(prose[0], nodes.paragraph) and prose[0].astext() == ANNOUNCED  # the bar says so
+            box = nodes.container("", *prose[said:], classes=[PROSE])
             section.insert(at, box)
 
 
