@@ -112,11 +112,16 @@ def test_a_page_has_the_computed_answers_and_one_fold_for_each_solution(site, ch
 @pytest.mark.parametrize("id", ENTRIES)
 def test_the_right_answer_passes_and_known_mistakes_get_their_hints(id):
     entry = ENTRIES[id]
-    right = card.accepted(entry)[0] if entry.kind == "text" else entry.right
+    right = card.forms(entry.right)[0] if entry.kind == "text" else entry.right
     assert judge(id, right) == (verdict := judge(id, right)) and verdict.ok is True
     assert verdict.text == f"right. {entry.why}"
     assert len(entry.wrong) >= 2 and len(entry.hints) == 2 and all(len(h) > 20 for h in entry.hints)
-    for hint, wrong in entry.wrong.items():
+    wrongs = [
+        (hint, w)
+        for hint, wrong in entry.wrong.items()
+        for w in (card.forms(wrong) if entry.kind == "text" else [wrong])
+    ]
+    for hint, wrong in wrongs:
         verdict = judge(id, wrong)
         assert verdict.ok is False and hint in verdict.text
         assert entry.of or verdict.hint == hint
@@ -154,6 +159,15 @@ def test_a_choice_is_a_letter_or_its_text(id):
         for answer in (letter, letter.upper(), f" {text} "):
             assert judge(id, answer).ok is (text == entry.right)
     assert set(entry.wrong.values()) == {*entry.options} - {entry.right}, "a hint for each other option"
+
+
+@pytest.mark.parametrize("id", [id for id, entry in ENTRIES.items() if entry.kind == "text"])
+def test_a_few_words_are_read_without_capitals_and_signs(id):
+    entry = ENTRIES[id]
+    for text in card.forms(entry.right):
+        assert judge(id, text).ok and judge(id, f" {text.upper()}. ").ok
+    assert judge(id, "something else").text == "not right: it is another word."
+    assert judge(id, "").ok is judge(id, "?!").ok is False
 
 
 class Strange:

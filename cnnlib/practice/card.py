@@ -12,9 +12,9 @@ def lettered(entry):
     return list(zip(ascii_lowercase, entry.options))
 
 
-def accepted(entry):
-    """The texts that are right."""
-    return (entry.right,) if isinstance(entry.right, str) else tuple(entry.right)
+def forms(texts):
+    """The texts that stand for one answer, which may be given as one."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def data(entry):
@@ -28,7 +28,8 @@ def data(entry):
         found["wrong"] = [[_listed(wrong), hint] for hint, wrong in shown.items()]
         found |= {"labels": entry.labels} if entry.labels else {}
     if entry.kind in ("choice", "text"):
-        found |= {"right": accepted(entry), "wrong": [[wrong, hint] for hint, wrong in entry.wrong.items()]}
+        found |= {"right": forms(entry.right)}
+        found["wrong"] = [[text, hint] for hint, wrong in entry.wrong.items() for text in forms(wrong)]
         found |= {"options": entry.options} if entry.options else {}
     return found
 

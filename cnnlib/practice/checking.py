@@ -97,9 +97,11 @@ def _text(entry, answer):
         raise Junk(f"{compare.said(answer)} is no text: want a few words, in quotes")
     if len(answer) > 200:
         raise Junk("that is too long: want a few words")
-    if _plain(answer) in map(_plain, card.accepted(entry)):
+    if _plain(answer) in map(_plain, card.forms(entry.right)):
         return "", ""
-    hint = next((hint for hint, wrong in entry.wrong.items() if _plain(wrong) == _plain(answer)), "")
+    hint = next(
+        (h for h, wrong in entry.wrong.items() if _plain(answer) in map(_plain, card.forms(wrong))), ""
+    )
     return hint or "it is another word", hint
 
 
@@ -112,7 +114,7 @@ def _plain(words):
 def _wrapped(line):
     """A line in lines that fit a page."""
     indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(line, 88, subsequent_indent=indent)
+    return textwrap.fill(line, 72, subsequent_indent=indent)
 
 
 def _display(text, html):

@@ -6,7 +6,7 @@ from ...gradcheck import numerical_gradient
 from ...layers import Conv2d, Dense, Flatten, Sigmoid
 from ...losses import SquaredError
 from ...network import Sequential
-from ..exercise import array, choice, function
+from ..exercise import array, choice, function, text
 from ..mistaken import one_map, with_texts
 
 
@@ -164,26 +164,26 @@ def write_it():
     }
 
 
-STEPS = ("of the filter f", "of W", "of b", "of none of them")
-
-
-@choice(
+@text(
     "one_filter_network.5",
     why="dE/df carries the factor W, so the filter waits until W has moved. Two filters would stay equal for ever.",
     hints=(
         "Which of the three gradients has W as a factor? Which has H₁, and what is H₁ where the filter is zero?",
         "H₁ = σ(0) = ½ everywhere, so dE/dW is not zero. dE/dZ₁ = W · …, and W is zero.",
     ),
-    options=STEPS,
 )
 def from_nothing():
-    """Whose gradient is zero at the first step from f = 0 and W = 0."""
+    """Which of f, W and b does not move at the first step from zero."""
     X = np.random.default_rng(6).standard_normal((4, 5))
     found = gradients(X, 1.0, np.zeros((3, 3)), np.zeros((6, 1)), np.zeros((1, 1)))
-    zero = [name for name, g in zip(STEPS, found) if not g.any()] or [STEPS[3]]
-    (right,) = zero
+    names = (
+        ("f", "filter", "the filter", "the filter f", "dE/df"),
+        ("W", "dE/dW", "the weights"),
+        ("b", "dE/db", "the bias"),
+    )
+    (right,) = [name for name, g in zip(names, found) if not g.any()]
     return right, {
-        "dE/dW = H₁ · dE/dZ₂, and H₁ is ½ everywhere": STEPS[1],
-        "dE/db = dE/dZ₂ = (O − y) O (1 − O), which is −1/8 here": STEPS[2],
-        "one of them carries a factor that is zero": STEPS[3],
+        "dE/dW = H₁ · dE/dZ₂, and H₁ is ½ everywhere": names[1],
+        "dE/db = dE/dZ₂ = (O − y) O (1 − O), which is −1/8 here": names[2],
+        "one of the three gradients carries a factor that is zero": ("none", "none of them"),
     }
