@@ -124,9 +124,13 @@ def main(arguments=None):
         ratios.append((np.median(new) / np.median(old), min(new) / min(old)))
         kind, sizes, more, shape, dtype = case
         called = f"{kind}{(*sizes, *(f'{key}={value}' for key, value in more.items()))} {shape} {dtype}"
-        print(f"{called:78} {np.median(old):8.3f} {np.median(new):8.3f} ms  {ratios[-1][0]:.2f} ({ratios[-1][1]:.2f})")
+        print(
+            f"{called:78} {np.median(old):8.3f} {np.median(new):8.3f} ms  {ratios[-1][0]:.2f} ({ratios[-1][1]:.2f})"
+        )
     slower = sum(median > 1.05 and least > 1.05 for median, least in ratios)
-    print(f"{len(CASES)} shapes, geometric mean {np.exp(np.log(ratios).mean(axis=0)).round(3).tolist()}; slower by more than 5 %: {slower}")
+    print(
+        f"{len(CASES)} shapes, geometric mean {np.exp(np.log(ratios).mean(axis=0)).round(3).tolist()}; slower by more than 5 %: {slower}"
+    )
 
 
 if __name__ == "__main__":

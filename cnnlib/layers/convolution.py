@@ -10,28 +10,44 @@ How ``Conv2d`` goes from images to products of matrices and back, with the funct
       | unroll: copied beside one another                      roll: added where they were read, the way back up
     rows    (H + 2 ph, C KW, OW N)
       | strips: a view for each row i of outputs, of the KH rows that its windows see
-    OH of   (KH, C KW, OW N)   as a matrix   (KH C KW, OW N)
-      | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N)
+    OH of   (KH C KW, OW N)
+      | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N), some columns at a time
     y[:, i] (C_out, OW N)
 
 Neighbouring strips share KH - stride rows, as views; an im2col along both axes would copy them.
 """
 
+from functools import cache
 from math import prod
 
 import numpy as np
 
 from .base import Layer, whole
 
-# A product with at most so many multiplications, and, where its second factor is transposed, so few results, costs
-# OpenBLAS no copies of its factors: its kernels for AVX-512 do without; others lose little. benchmarks/choices.py
+# A product with at most so many multiplications, and, where its second factor is transposed, with so few results,
+# costs OpenBLAS no copies of its factors: its kernels for AVX-512 do without. (benchmarks/choices.py)
 MULTIPLICATIONS, RESULTS = 100**3, 1200
 
 
+@cache
 def width(each, all):
-    """Columns in one product: the most that divide ``all``, at ``each`` multiplications a column; from 32 on."""
+    """How many columns one product takes: the most that divide ``all``, at ``each`` multiplications a column.
+
+    All of them, where that would be fewer than 32.
+    """
     sizes = range(min(MULTIPLICATIONS // each, all), 31, -1)
     return next((n for n in sizes if all % n == 0), all)
+
+
+def cut(matrix, n):
+    """A matrix (K, G n) as a stack of G matrices (G, K, n), side by side: a view."""
+    return matrix.reshape(len(matrix), matrix.shape[1] // n, n).swapaxes(0, 1)
+
+
+def product(A, B, out):
+    """out = A @ B, some columns at a time."""
+    n = width(A.size, B.shape[1])
+    np.matmul(A, cut(B, n), out=cut(out, n))
 
 
 class Window(Layer):
@@ -131,15 +147,13 @@ class Conv2d(Window):
         """A row of outputs at a time: y_i = W strip_i + b. A strip holds the windows of a row as columns."""
         shape = self.check(x)
         rows, W = self.unroll(x), self.matrix()
-        n = width(W.size, rows.shape[-1])
-        strips = self.strips(rows, n)
-        y = np.empty((len(W), len(strips), rows.shape[-1] // n, n), np.result_type(W, x))
-        for strip, out in zip(strips, y.transpose(1, 2, 0, 3)):
-            np.matmul(W, strip, out=out)
-        y = y.reshape(shape)
+        strips = self.strips(rows)
+        y = np.empty((len(W), len(strips), rows.shape[-1]), np.result_type(W, x))
+        for i, strip in enumerate(strips):
+            product(W, strip, out=y[:, i])
         if "b" in self.params:
-            y += self.params["b"].reshape(-1, *[1] * (y.ndim - 1))
-        return self.keep(y, x.shape, rows)
+            y += self.params["b"][:, None, None]
+        return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta, input_gradient=True):
         """dW = sum over rows of delta_i strip_i^T; db = sum of delta; rows of dx gather from all that saw them.
@@ -151,25 +165,23 @@ class Conv2d(Window):
         """
         shape, rows = self.recall(delta)
         W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
-        delta = delta.reshape(len(W), -1, rows.shape[-1])
+        delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
         n = width(W.size, rows.shape[-1]) if W.size <= RESULTS else rows.shape[-1]
         # The transpose of delta strip^T: BLAS is faster with the long matrix first.
-        turned = delta.reshape(*delta.shape[:2], -1, n).transpose(1, 2, 3, 0)
-        dW = sum(strip @ d for strip, d in zip(self.strips(rows, n), turned))
+        dW = sum(cut(strip, n) @ cut(d, n).swapaxes(1, 2) for strip, d in zip(self.strips(rows), delta))
         self.grads["W"] = self.kernels(dW.sum(axis=0).T)
         if "b" in self.params:
-            self.grads["b"] = np.einsum("oin->o", delta)
+            self.grads["b"] = np.einsum("ion->o", delta)
         if input_gradient:
-            delta, drows = np.ascontiguousarray(delta.swapaxes(0, 1)), np.empty_like(rows, delta.dtype)
+            delta, drows = np.ascontiguousarray(delta), np.empty_like(rows, delta.dtype)
             turned = np.ascontiguousarray(W.reshape(len(W), KH, -1).T[:, ::-1])
-            n = width(W.size, rows.shape[-1])
-            for h, drow in enumerate(drows.reshape(*drows.shape[:2], -1, n).swapaxes(1, 2)):
+            for h, drow in enumerate(drows):
                 first = max(0, (h - KH) // sh + 1)
                 last = max(first, min(h // sh + 1, len(delta)))
                 top = KH - 1 - h + sh * first
                 taps = turned[:, top : top + sh * (last - first) : sh]
-                seen = delta[first:last].reshape(-1, drows.shape[-1] // n, n).swapaxes(0, 1)
-                np.matmul(taps.reshape(len(turned), -1), seen, out=drow)
+                seen = delta[first:last].reshape(-1, rows.shape[-1])
+                product(taps.reshape(len(turned), -1), seen, out=drow)
             return self.roll(drows, shape)
 
     def matrix(self):
@@ -206,10 +218,10 @@ class Conv2d(Window):
         KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images.shape[1:3])[1]
         return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
 
-    def strips(self, rows, n):
-        """For each row of outputs: the view (OW N / n, KH C KW, n) of the rows that its windows see."""
-        KH, sh, stack = self.kernel[0], self.stride[0], (-1, rows.shape[-1] // n, n)
-        return [rows[i : i + KH].reshape(stack).swapaxes(0, 1) for i in range(0, len(rows) - KH + 1, sh)]
+    def strips(self, rows):
+        """For each row of outputs: the view (KH C KW, OW N) of the rows that its windows see."""
+        KH, sh = self.kernel[0], self.stride[0]
+        return [rows[i : i + KH].reshape(-1, rows.shape[-1]) for i in range(0, len(rows) - KH + 1, sh)]
 
     def __repr__(self):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes((1, 1))})"
