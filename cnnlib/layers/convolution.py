@@ -35,7 +35,7 @@ def width(each, all):
 
     All of them, where that would be fewer than 32.
     """
-    sizes = range(min(MULTIPLICATIONS // each, all), 31, -1)
+    sizes = range(min(MULTIPLICATIONS // max(each, 1), all), 31, -1)
     return next((n for n in sizes if all % n == 0), all)
 
 
