@@ -19,3 +19,5 @@ for name in (
 if THREADS == 1:
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # no other device, for jax
+os.environ.setdefault("DEV", "CPU")  # and for tinygrad, which compiles with clang
