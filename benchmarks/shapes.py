@@ -1,14 +1,16 @@
-"""Forward and backward of single layers of forty shapes, this checkout against another: ratios, interleaved.
+"""Forward and backward of single layers of some fifty shapes, this checkout against another: ratios, interleaved.
 
-    git worktree add /tmp/before main~1
-    python benchmarks/shapes.py --against /tmp/before
+    git worktree add ../before main~1
+    python benchmarks/shapes.py --against ../before
+    python benchmarks/shapes.py --against ../before --only Pool     # what has these letters in its line
 
 A ratio below 1 means that this checkout is faster. Processor time of one thread, which other programs disturb less than
 the clock on the wall: medians and, behind them, minima. `OPENBLAS_CORETYPE=Haswell` (or SkylakeX, Zen) before the
-command takes another processor's kernels.
+command takes another processor's kernels. Results must be equal to rounding. Both share a process and what its memory has been
+told; `choices.py` has what that is worth.
 """
 
-import one_thread  # noqa: F401, I001  (before NumPy)
+import threads  # noqa: F401, I001  (before NumPy)
 import argparse
 import importlib
 import sys
@@ -16,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import timing
 
 ROOT = Path(__file__).resolve().parents[1]
 # (layer, its arguments, shape of x). The dtype is float32 but for the ones marked.
@@ -63,9 +66,13 @@ CASES = [
     *(("Conv2d", *case, "float64") for case in CONVOLUTIONS[:4]),
     *(("MaxPool2d", *case, "float32") for case in POOLS),
     ("MaxPool2d", *POOLS[0], "float64"),
-    *(("ReLU", (), {}, shape, dtype) for shape in [(16, 28, 28, 64), (84, 64)] for dtype in ("float32", "float64")),
-    *(("Sigmoid", (), {}, shape, dtype) for shape in [(16, 28, 28, 64), (84, 64)] for dtype in ("float32", "float64")),
-]  # fmt: skip
+    *(
+        (activation, (), {}, shape, dtype)
+        for activation in ("ReLU", "Sigmoid")
+        for shape in [(16, 28, 28, 64), (84, 64)]
+        for dtype in ("float32", "float64")
+    ),
+]
 
 
 def library(folder):
@@ -83,7 +90,7 @@ def library(folder):
 
 
 def passes(cnnlib, kind, arguments, options, shape, dtype):
-    """A function that does forward and backward of one layer."""
+    """A function that does forward and backward of one layer: (y, dx, its gradients by name)."""
     rng = np.random.default_rng(0)
     layer = getattr(cnnlib, kind)(*arguments, **options, **({"rng": 0} if kind == "Conv2d" else {}))
     layer.params.update({key: value.astype(dtype) for key, value in layer.params.items()})
@@ -91,46 +98,77 @@ def passes(cnnlib, kind, arguments, options, shape, dtype):
     delta = rng.standard_normal(layer.output_shape(shape)).astype(dtype)
 
     def both():
-        layer.forward(x)
-        return layer.backward(delta)
+        y = layer.forward(x)
+        return y, layer.backward(delta), dict(layer.grads)
 
     return both
 
 
+def agree(case, results, wanted):
+    """AssertionError unless both checkouts give the same y, dx and gradients, to rounding, in the same dtype."""
+    y, dx, grads = results
+    y_wanted, dx_wanted, grads_wanted = wanted
+    assert grads.keys() == grads_wanted.keys(), case
+    pairs = [(y, y_wanted), (dx, dx_wanted), *((grads[key], grads_wanted[key]) for key in grads)]
+    digits = 1e-5 if case[-1] == "float32" else 1e-12
+    for mine, other in pairs:
+        assert mine.dtype == other.dtype == case[-1], case
+        np.testing.assert_allclose(mine, other, rtol=0, atol=digits * np.abs(other).max(), err_msg=str(case))
+
+
 def race(pair, seconds):
-    """Milliseconds of both, in turn, for about so long."""
-    times = [[], []]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 5:
-        for function, taken in zip(pair, times):
-            function()  # brings its own arrays back into the cache
-            start = time.thread_time()
-            function()
-            taken.append(1000 * (time.thread_time() - start))
-    return times
+    """A summary of both, in turn, for about so long and five rounds at least."""
+    start = time.perf_counter()
+    times = timing.race(pair, 5, time.thread_time)
+    while time.perf_counter() < start + seconds:
+        for key, more in timing.race(pair, 2, time.thread_time).items():
+            times[key] += more
+    return timing.summary(times, "now", digits=4)
+
+
+def line(kind, sizes, more, shape, dtype):
+    """How a case is called."""
+    arguments = [*map(str, sizes), *(f"{key}={value}" for key, value in more.items())]
+    return f"{kind}({', '.join(arguments)}) of {shape}, {dtype}"
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", type=Path, required=True, help="the folder of another checkout")
     parser.add_argument("--seconds", type=float, default=1, help="how long each shape is timed")
+    parser.add_argument("--only", default="", help="only shapes with this in their line")
+    parser.add_argument("--json", type=Path, help="store the results in this file")
     options = parser.parse_args(arguments)
+    results = {"machine": timing.print_machine(), "shapes": {}}
     there, here = library(options.against), library(ROOT)
-    ratios = []
     for case in CASES:
-        before, now = pair = [passes(cnnlib, *case) for cnnlib in (there, here)]
-        np.testing.assert_allclose(now(), before(), rtol=1e-4, atol=1e-4)
-        old, new = race(pair, options.seconds)
-        ratios.append((np.median(new) / np.median(old), min(new) / min(old)))
-        kind, sizes, more, shape, dtype = case
-        called = f"{kind}{(*sizes, *(f'{key}={value}' for key, value in more.items()))} {shape} {dtype}"
+        called = line(*case)
+        if options.only not in called:
+            continue
+        pair = {"now": passes(here, *case), "before": passes(there, *case)}
+        agree(case, pair["now"](), pair["before"]())
+        results["shapes"][called] = found = race(pair, options.seconds)
+        ratio, least = found["ratio"]["before"], found["ratio_of_minima"]["before"]
+        median = found["median_ms"]
         print(
-            f"{called:78} {np.median(old):8.3f} {np.median(new):8.3f} ms  {ratios[-1][0]:.2f} ({ratios[-1][1]:.2f})"
+            f"{called:72} {median['before']:9.4f} -> {median['now']:9.4f} ms  {ratio:.2f} ({least:.2f})",
+            flush=True,
         )
-    slower = sum(median > 1.05 and least > 1.05 for median, least in ratios)
-    print(
-        f"{len(CASES)} shapes, geometric mean {np.exp(np.log(ratios).mean(axis=0)).round(3).tolist()}; slower by more than 5 %: {slower}"
+    if not results["shapes"]:
+        raise SystemExit(f"no shape has {options.only!r} in its line")
+    ratios = np.array(
+        [
+            [found[key]["before"] for key in ("ratio", "ratio_of_minima")]
+            for found in results["shapes"].values()
+        ]
     )
+    median, least = np.exp(np.log(ratios).mean(axis=0))
+    slower = int((ratios > 1.05).all(axis=1).sum())
+    print(
+        f"{len(ratios)} shapes, geometric mean {median:.3f} ({least:.3f}); slower by more than 5 %: {slower}"
+    )
+    if options.json:
+        timing.store(options.json, results)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,19 @@ import numpy as np
 import pytest
 from conftest import need
 
+import cnnlib
 from cnnlib import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import choices  # noqa: E402
 import floor  # noqa: E402
 import loops  # noqa: E402
 import others  # noqa: E402
+import shapes  # noqa: E402
+import startup  # noqa: E402
 import step  # noqa: E402
 import timing  # noqa: E402
 from batch_first import BatchFirst, twin  # noqa: E402
@@ -196,6 +200,104 @@ def test_step_runs_and_stores_what_it_prints(tmp_path):
         assert f"{name} cnnlib is {net['floor']['times']['cnnlib']} times the floor" in printed
 
 
+def check_choices(results):
+    """Every choice, with the library's way first."""
+    wanted = {name: list(ways) for name, ways in choices.choices()}
+    assert {name: list(found["median_ms"]) for name, found in results["choices"].items()} == wanted
+    for name, ways in wanted.items():
+        found = results["choices"][name]
+        assert list(found["ratio"]) == list(found["ratio_of_minima"]) == ways[1:] != []
+        assert all(0 < found["min_ms"][way] <= ms for way, ms in found["median_ms"].items())
+    cases = [*results["page faults"].values()]
+    assert len(cases) == 3 or sys.platform == "win32"
+    assert all(len(found) == 2 and all(what["faults"] >= 0 for what in found.values()) for found in cases)
+
+
+def test_choices_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "choices.json"
+    printed = run("choices.py", "--rounds", "1", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_choices(results)
+    assert all(name in printed for part in ("choices", "page faults") for name in results[part])
+
+
+def test_what_a_choice_is_compared_with_is_what_the_library_does():
+    """Cut as the layer cuts: its first ways call its own functions, with its own numbers of columns."""
+    layer = step.network("net2").layers[3]
+    x = choices.numbers(16, 14, 14, 2)
+    y = layer.forward(x)
+    ways = dict(choices.products("", layer, x.shape))
+    np.testing.assert_allclose(
+        ways["products, , forward"]["whole"]().swapaxes(0, 1).reshape(y.shape), y, rtol=1e-4, atol=1e-4
+    )
+    delta = choices.numbers(10, 32, 20).swapaxes(0, 1).reshape(y.shape)
+    dx = layer.backward(delta)
+    dW = ways["products, , dW"]["whole"]()
+    np.testing.assert_allclose(layer.kernels(dW.T), layer.grads["W"], rtol=1e-4, atol=1e-3)
+    inner = np.zeros((14, 80, 20), np.float32)
+    inner[4:10] = ways["products, , dx"]["whole"]()
+    np.testing.assert_allclose(
+        layer.roll(inner, x.shape)[:, 4:10], dx[:, 4:10], rtol=1e-4, atol=1e-4 * np.abs(dx).max()
+    )
+    pooled = choices.pooling(x)
+    assert np.array_equal(pooled["views of the taps"](), pooled["copies of the taps"]())
+
+
+def test_choices_stops_where_a_result_differs():
+    x = choices.numbers(4, 4)
+    ways = {"right": lambda: x, "wrong": lambda: 1.01 * x}
+    with pytest.raises(AssertionError, match="a name: wrong"):
+        choices.decide("a name", ways, 1)
+
+
+def test_shapes_compares_two_checkouts(tmp_path):
+    path, one = tmp_path / "shapes.json", "(3, 9, 9, 1)"
+    printed = run("shapes.py", "--against", ROOT, "--seconds", "0", "--only", one, "--json", path)
+    ((called, found),) = json.loads(path.read_text(encoding="utf-8"))["shapes"].items()
+    assert called == f"Conv2d(3, 4, 3) of {one}, float32" and f"{called:72}" in printed
+    assert list(found["median_ms"]) == ["now", "before"] and found["ratio"]["before"] > 0
+    assert "1 shapes, geometric mean" in printed
+    command = [sys.executable, BENCHMARKS / "shapes.py", "--against", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode and f"{tmp_path} has no cnnlib" in done.stderr
+
+
+def test_shapes_stops_where_a_result_differs():
+    case = shapes.CASES[23]
+    y, dx, grads = result = shapes.passes(cnnlib, *case)()
+    shapes.agree(case, result, (y, dx, grads))
+    for wrong in (
+        (1.01 * y, dx, grads),
+        (y, 1.01 * dx, grads),
+        (y, dx, grads | {"W": 1.01 * grads["W"]}),
+        (y, dx.astype(np.float64), grads),
+        (y, dx, {"W": grads["W"]}),
+    ):
+        with pytest.raises(AssertionError, match="Conv2d"):
+            shapes.agree(case, wrong, result)
+
+
+def check_startup(results, names):
+    """A median and a minimum of each, in seconds."""
+    assert list(results["median_s"]) == list(results["min_s"]) == names
+    assert all(0 < results["min_s"][name] <= median for name, median in results["median_s"].items())
+
+
+def test_startup_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "startup.json"
+    printed = run("startup.py", "--rounds", "1", "--builds", "0", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_startup(results, [*startup.TIMED])
+    assert all(f"{name:28} {median:.4f} s" in printed for name, median in results["median_s"].items())
+
+
+def test_startup_times_builds_in_turn_after_one_that_does_not_count():
+    calls = []
+    runs = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
+    assert startup.in_turn(runs, 2) == {"a": [3, 5], "b": [4, 6]} and calls == [*"ababab"]
+    assert startup.in_turn(runs, 0) == {}
+
+
 def test_page_load_runs_and_stores_what_it_prints(tmp_path):
     need(browsing.missing())
     (tmp_path / "site" / "book").mkdir(parents=True)
@@ -228,6 +330,9 @@ def test_stored_results_are_whole():
     results = json.loads((BENCHMARKS / "results" / "step.json").read_text(encoding="utf-8"))
     check_step(results, "16 32 64 128 256 512 1024".split(), "16 24 32 48 64".split())
     assert results["machine"]["torch"] and results["threads"].keys() == {"2"}
+    check_choices(json.loads((BENCHMARKS / "results" / "choices.json").read_text(encoding="utf-8")))
+    started = json.loads((BENCHMARKS / "results" / "startup.json").read_text(encoding="utf-8"))
+    check_startup(started, [*startup.TIMED, *startup.BUILDS])
     memory = json.loads((BENCHMARKS / "results" / "memory.json").read_text(encoding="utf-8"))
     assert memory.keys() == {"interpreter_with_numpy_mb", "steps", "above_mb"}
     assert memory["above_mb"].keys() == {"net1", "net2"}
