@@ -54,9 +54,9 @@ class ReLU(Activation):
         """max(x, 0); NaN stays NaN."""
         self.check(x)
         y = np.clip(x, 0, np.inf)  # three times as fast as np.maximum(x, 0): benchmarks/choices.py
-        return self.keep(y, y > 0)
+        return self.keep(y, y)
 
     def backward(self, delta):
         """dx = delta where y > 0, else 0 (a product with the mask: ten times faster than indexing by it)."""
-        (positive,) = self.recall(delta)
-        return delta * positive
+        (y,) = self.recall(delta)
+        return delta * (y > 0)
