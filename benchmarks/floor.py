@@ -9,6 +9,7 @@ No step that takes its layers one after the other through memory can be faster t
 bytes while it multiplies. What stays in a cache costs less than such a byte; the two parts are stored apart.
 """
 
+import time
 from math import prod
 
 import numpy as np
@@ -34,29 +35,31 @@ def work(net, shape):
     return multiplications, BYTES * numbers
 
 
-def peak(squares, rounds):
+def peak(squares, rounds, clock):
     """10^9 multiplications, each with an addition, a second: the best of products of square matrices of these sides."""
     rng, rates = np.random.default_rng(0), []
     for n in squares:
         A, B, out = rng.random((3, n, n), dtype=np.float32)
-        (times,) = timing.race({n: lambda A=A, B=B, out=out: np.matmul(A, B, out=out)}, rounds).values()
+        (times,) = timing.race(
+            {n: lambda A=A, B=B, out=out: np.matmul(A, B, out=out)}, rounds, clock
+        ).values()
         rates.append(n**3 / min(times) / 1e6)
     return max(rates)
 
 
-def bandwidth(megabytes, rounds, pick=np.min):
+def bandwidth(megabytes, rounds, clock=time.perf_counter, pick=np.min):
     """10^9 bytes a second of a copy of an array so large, read and written: of the shortest time, or what is picked."""
     a = np.ones(int(megabytes * 1e6) // BYTES, np.float32)
     b = np.zeros_like(a)
-    (times,) = timing.race({"copy": lambda: np.copyto(b, a)}, rounds).values()
+    (times,) = timing.race({"copy": lambda: np.copyto(b, a)}, rounds, clock).values()
     return 2 * a.nbytes / float(pick(times)) / 1e6
 
 
-def limits(squares, megabytes, rounds):
+def limits(squares, megabytes, rounds, clock):
     """What this machine can do, measured now."""
     return {
-        "peak_gmul_s": round(peak(squares, rounds), 2),
-        "bandwidth_gb_s": round(bandwidth(megabytes, rounds), 2),
+        "peak_gmul_s": round(peak(squares, rounds, clock), 2),
+        "bandwidth_gb_s": round(bandwidth(megabytes, rounds, clock), 2),
         "squares": list(squares),
         "copied_mb": megabytes,
     }

@@ -115,7 +115,7 @@ def bandwidths(rounds, memory_mb):
     """GB/s of a copy, read and written, of arrays of two sizes."""
     sizes = {"in cache": 0.25, "in memory": memory_mb}
     return {
-        name: {"mb": mb, "gb_s": round(floor.bandwidth(mb, rounds, np.median), 2)}
+        name: {"mb": mb, "gb_s": round(floor.bandwidth(mb, rounds, pick=np.median), 2)}
         for name, mb in sizes.items()
     }
 

@@ -2,6 +2,7 @@
 
     python benchmarks/step.py                                        # prints
     python benchmarks/step.py --json benchmarks/results/step.json    # and stores
+    python benchmarks/step.py --processor-time                       # on a machine that other programs keep busy
 
 Compared: cnnlib, its batch-first twin (batch_first.py), and, where they are installed, PyTorch (NCHW and
 channels_last), jax (compiled) and tinygrad (others.py); by batch and by side of the images cnnlib and PyTorch's two
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import floor
@@ -87,23 +89,23 @@ def steppers(name, batch=BATCH, side=None, only=None):
     return compared
 
 
-def growth(name, rounds, batches, sides, only=GROWTH):
+def growth(name, rounds, batches, sides, only=GROWTH, clock=time.perf_counter):
     """A summary for each batch size, and for each side of the images at batch 64."""
     sizes = {"by_batch": [(n, None) for n in batches], "by_side": [(BATCH, n) for n in sides]}
     return {
         label: {
-            str(side or batch): timing.summary(timing.race(steppers(name, batch, side, only), rounds))
+            str(side or batch): timing.summary(timing.race(steppers(name, batch, side, only), rounds, clock))
             for batch, side in pairs
         }
         for label, pairs in sizes.items()
     }
 
 
-def races(rounds):
+def races(rounds, clock):
     """A summary for each network; printed."""
     found = {}
     for name in NETS:
-        found[name] = result = timing.summary(timing.race(steppers(name), rounds))
+        found[name] = result = timing.summary(timing.race(steppers(name), rounds, clock))
         for key, ms in result["median_ms"].items():
             line = f"{name} {key:20} median {ms:7.2f} ms  min {result['min_ms'][key]:7.2f} ms"
             if key != "cnnlib":
@@ -144,6 +146,9 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, nargs="*", default=[2], help="the races with so many, too")
     parser.add_argument("--squares", type=int, nargs="+", default=[512, 768, 1024], help="for the peak")
     parser.add_argument("--memory-mb", type=int, default=128, help="an array that no cache holds")
+    parser.add_argument(
+        "--processor-time", action="store_true", help="of the process, where it has one thread"
+    )
     parser.add_argument("--races", action="store_true", help="nothing but the races")
     options = parser.parse_args(arguments)
 
@@ -153,9 +158,11 @@ def main(arguments=None):
         "dtype": "float32",
         "rounds": options.rounds,
     }
-    results["nets"] = races(options.rounds)
+    clock = time.process_time if options.processor_time else time.perf_counter
+    results["clock"] = clock.__name__
+    results["nets"] = races(options.rounds, clock)
     if not options.races:
-        results["limits"] = floor.limits(options.squares, options.memory_mb, options.growth_rounds)
+        results["limits"] = floor.limits(options.squares, options.memory_mb, options.growth_rounds, clock)
         print(
             "{peak_gmul_s} 10^9 multiplications a second, {bandwidth_gb_s} GB/s".format(**results["limits"])
         )
@@ -166,7 +173,7 @@ def main(arguments=None):
             for key, times in under["times"].items():
                 print(f"{name} {key} is {times} times the floor ({under['times_of_minima'][key]} of minima)")
             result["floor"] = under
-            result |= growth(name, options.growth_rounds, options.batches, options.sides)
+            result |= growth(name, options.growth_rounds, options.batches, options.sides, clock=clock)
             print_growth(name, result)
         results["threads"] = {str(n): races_with(n, options.rounds) for n in options.threads}
     if options.json:

@@ -1,5 +1,6 @@
 """The benchmarks run, compare equal things, and their stored results are whole. No timing is tested."""
 
+import copy
 import json
 import os
 import platform
@@ -13,7 +14,18 @@ import pytest
 from conftest import need
 
 import cnnlib
-from cnnlib import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy
+from cnnlib import (
+    SGD,
+    Conv2d,
+    Dense,
+    Flatten,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    training,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -136,19 +148,18 @@ def test_the_floor_counts_each_product_and_each_array_once():
     assert under["times_of_minima"]["cnnlib"] == round(50 / under["ms"], 2)
 
 
-def test_the_contenders_that_run_here_train_the_same_network(monkeypatch):
-    names = "torch_nchw", "torch_channels_last", "jax", "tinygrad"
-    wanted = {name for name in names if others.usable(name.split("_")[0])}
-    need(None if wanted else "none of PyTorch, jax, tinygrad is installed")
-    assert step.steppers("net1_sigmoid", batch=2).keys() == {"cnnlib", "batch_first", *wanted}
-    monkeypatch.setattr(step, "LR", np.float32(0.5))
-    wrong = others.makers
+def test_step_stops_where_another_trains_another_network(monkeypatch):
+    def makers(net, x, t, lr):
+        other = Sequential(*copy.deepcopy(net.layers))
+        optimizer, loss = SGD(other, share * lr), SoftmaxCrossEntropy()
+        return {"other": lambda: lambda: training.step(other, loss, optimizer, x, t)}
 
-    def slower(net, x, t, lr):
-        return wrong(net, x, t, lr / 2)
-
-    monkeypatch.setattr(others, "makers", slower)
-    with pytest.raises(AssertionError, match="cnnlib"):
+    monkeypatch.setattr(others, "makers", makers)
+    share = 1
+    assert step.steppers("net1", batch=2).keys() == {"cnnlib", "batch_first", "other"}
+    assert step.steppers("net1", batch=2, only=["cnnlib", "other"]).keys() == {"cnnlib", "other"}
+    share = 0.9
+    with pytest.raises(AssertionError, match="other"):
         step.steppers("net1", batch=2)
 
 
@@ -169,6 +180,7 @@ def check_step(results, batches, sides):
     machine = results["machine"]
     assert list(machine) == MACHINE and machine["threads"] == 1
     assert (results["batch"], results["dtype"]) == (64, "float32")
+    assert results["clock"] in ("perf_counter", "process_time")
     grown = TORCH if machine["torch"] else ()
     assert results["limits"]["peak_gmul_s"] > 0 and results["limits"]["bandwidth_gb_s"] > 0
     contenders = list(results["nets"]["net1"]["ratio"])
@@ -295,7 +307,7 @@ def test_startup_times_builds_in_turn_after_one_that_does_not_count():
     calls = []
     runs = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
     assert startup.in_turn(runs, 2) == {"a": [3, 5], "b": [4, 6]} and calls == [*"ababab"]
-    assert startup.in_turn(runs, 0) == {}
+    assert startup.in_turn(runs, 0) == {} and len(calls) == 6
 
 
 def test_page_load_runs_and_stores_what_it_prints(tmp_path):
