@@ -83,10 +83,12 @@ def measured(pages, rounds, slowed=1):
                     metrics = tools.send("Performance.getMetrics")["metrics"]
                     costs = {metric["name"]: metric["value"] for metric in metrics}
                     times = [*tab.page.evaluate(TIMES), 1000 * costs["TaskDuration"]]
-                    taken[page].append([float("nan") if time is None else time for time in times])
+                    taken[page].append(times)
     return {
         page: {
-            name: [statistics.median(times), min(times)]
+            name: None
+            if None in times
+            else [statistics.median(times), min(times)]  # a page may have no Frames
             for name, times in zip(NAMES, zip(*rows, strict=True), strict=True)
         }
         for page, rows in taken.items()
@@ -125,7 +127,7 @@ def main(arguments=None):
         )
         print("".join(f"{name:>18}" for name in ["page", "MB", *NAMES]))
         for name, row in own.items():
-            cells = (f"{median:.0f} ({least:.0f})" for median, least in row.values())
+            cells = ("none" if times is None else "{:.0f} ({:.0f})".format(*times) for times in row.values())
             print(f"{name:>18}{sizes[name] / 1e6:18.2f}" + "".join(f"{cell:>18}" for cell in cells))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

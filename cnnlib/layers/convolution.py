@@ -47,7 +47,18 @@ def cut(matrix, n):
 def product(A, B, out):
     """out = A @ B, some columns at a time."""
     n = width(A.size, B.shape[1])
-    np.matmul(A, cut(B, n), out=cut(out, n))
+    if n < B.shape[1]:
+        B, out = cut(B, n), cut(out, n)
+    np.matmul(A, B, out=out)
+
+
+def product_transposed(A, B):
+    """A @ B.T, as a sum over some columns at a time where the result is small."""
+    results = len(A) * len(B)
+    n = width(results, A.shape[1]) if results <= RESULTS else A.shape[1]
+    if n < A.shape[1]:
+        return (cut(A, n) @ cut(B, n).swapaxes(1, 2)).sum(axis=0)
+    return A @ B.T
 
 
 class Window(Layer):
@@ -166,10 +177,9 @@ class Conv2d(Window):
         shape, rows = self.recall(delta)
         W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
         delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
-        n = width(W.size, rows.shape[-1]) if W.size <= RESULTS else rows.shape[-1]
         # The transpose of delta strip^T: BLAS is faster with the long matrix first.
-        dW = sum(cut(strip, n) @ cut(d, n).swapaxes(1, 2) for strip, d in zip(self.strips(rows), delta))
-        self.grads["W"] = self.kernels(dW.sum(axis=0).T)
+        dW = sum(product_transposed(strip, d) for strip, d in zip(self.strips(rows), delta))
+        self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
             self.grads["b"] = np.einsum("ion->o", delta)
         if input_gradient:
