@@ -987,6 +987,12 @@ def backward(x, kernel, delta, stride, padding):
         dx[n, c, i * stride + u, j * stride + v] += delta[n, c, i, j]
     return dx
 """)
+program("""avg_pool2d | only={"padding": 0, "stride": "kernel"} | | refuses 1 input;
+def backward(x, kernel, delta, stride, padding):
+    k = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    wide = np.repeat(np.repeat(delta, k[0], axis=2), k[1], axis=3)
+    return np.ones_like(x) * wide / (k[0] * k[1])
+""")
 
 
 @pytest.mark.parametrize("of, options, wanted, words, code", PROGRAMS.values(), ids=PROGRAMS)
