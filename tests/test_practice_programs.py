@@ -987,6 +987,32 @@ def backward(x, kernel, delta, stride, padding):
         dx[n, c, i * stride + u, j * stride + v] += delta[n, c, i, j]
     return dx
 """)
+program("""avg_pool2d | only={"padding": 0, "stride": "kernel"} | | refuses 1 input;
+def backward(x, kernel, delta, stride, padding):
+    k = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    wide = np.repeat(np.repeat(delta, k[0], axis=2), k[1], axis=3)
+    return np.ones_like(x) * wide / (k[0] * k[1])
+""")
+program("""conv2d | | a loop of another axis's length |
+def backward(x, W, b, d, s, p):
+    F, C, KH, KW = W.shape
+    s, p = np.broadcast_to(s, 2), np.broadcast_to(p, 2)
+    xp = np.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])))
+    dW = np.zeros_like(W)
+    for u in range(KH):
+        for v in range(KW):
+            seen = xp[:, :, u : u + s[0] * d.shape[2] : s[0], v : v + s[1] * d.shape[3] : s[1]]
+            dW[:, :, u, v] = np.einsum("nfij,ncij->fc", d, seen)
+    places = list(range(1, d.shape[2]))
+    wide = np.insert(np.insert(d, places * int(s[0] - 1), 0, axis=2), places * int(s[1] - 1), 0, axis=3)
+    dx = np.zeros(x.shape)
+    pad = np.pad(wide, ((0, 0), (0, 0), (KH - 1, KH + s[0]), (KW - 1, KW + s[1] * max(d.shape))))
+    for i in range(x.shape[2]):
+        for j in range(x.shape[3]):
+            seen = pad[:, :, i + p[0] : i + p[0] + KH, j + p[1] : j + p[1] + KW]
+            dx[:, :, i, j] = np.einsum("nfuv,fcuv->nc", seen, W[:, :, ::-1, ::-1])
+    return dx, dW, d.sum((0, 2, 3))
+""")
 
 
 @pytest.mark.parametrize("of, options, wanted, words, code", PROGRAMS.values(), ids=PROGRAMS)

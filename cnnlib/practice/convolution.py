@@ -243,6 +243,15 @@ def one_between_to_size(delta, c):
     return frame(near, *((0, m - n) for n, m in zip(near.shape[1:3], right.shape[1:3])))
 
 
+@mistake("a loop of another axis's length", "conv2d", "dx", "between", CHANNELS)
+def between_columns_by_rows(delta, c):
+    """The same in another form."""
+    spread, rows = between(np.zeros(delta.shape), c), delta.shape[1]
+    columns = [j + (c.stride[1] - 1) * min(j, rows - 1) for j in range(delta.shape[2])]
+    spread[:, :: c.stride[0], columns] = delta
+    return spread
+
+
 @mistake("zeros between the deltas: s in place of s - 1", CONV, "dx", "between", STRIDE)
 def too_much_between(delta, c):
     """Between two deltas stand s - 1 zeros, here it is s of them."""

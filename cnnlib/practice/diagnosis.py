@@ -198,8 +198,7 @@ def by_exception(gradient, outcomes, finding):
     """A Finding where a known mistake is the reason of the exceptions, else None. finding: what is wrong where it runs."""
     if finding and len(finding.alternatives) != 1:
         return None
-    failed = [(o.case, o.error) for o in outcomes if o.error]
-    failed = [pair for pair in failed if pair[0].special not in LIMITS] or failed
+    failed = [(o.case, o.error) for o in outcomes if o.error and o.case.special not in LIMITS]
     done = [(o.case, o.found[gradient]) for o in outcomes if not o.error]
     if not failed or not done or any(mine is None for _, mine in done):
         return None

@@ -92,7 +92,7 @@ def mistake(name, layers, gradients, step, section, convention=""):
 
 def catalogue(of=None):
     """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all."""
-    from . import activations, convolution, general, layouts, losses  # noqa: F401  They fill it.
+    from . import activations, convolution, general, layouts, loops, losses  # noqa: F401  They fill it.
     from . import pooling, sgd, weights, windows  # noqa: F401
 
     return {name: entry for name, entry in _CATALOGUE.items() if of is None or of in entry.layers}

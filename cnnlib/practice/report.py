@@ -153,12 +153,16 @@ class Report:
         lines = []
         for kind, group in (
             ("refuses", self.refused),
-            ("raises on", [o for o in self.failed if o not in self.refused]),
+            ("raises an exception on", [o for o in self.failed if o not in self.refused]),
         ):
             if group:
                 first = group[0]
                 said = f"{type(first.error).__name__}: {str(first.error).splitlines()[0] if str(first.error) else ''}"
-                lines += ["", f"It {kind} {len(group)} inputs; the first: {first.case}", f"  {said}"]
+                lines += [
+                    "",
+                    f"It {kind} {len(group)} input{'s' * (len(group) > 1)}; the first: {first.case}",
+                    f"  {said}",
+                ]
                 if only := apart([o.case for o in self.outcomes if not o.error], [o.case for o in group]):
                     lines.append(f"  It runs on every input with {' or '.join(only)}, and on no other.")
         return lines
