@@ -2,14 +2,14 @@
 
 The same copies and the same GEMMs as in cnnlib, in the layout that (N, C, H, W)
 gives. Only what the benchmark's networks need: convolutions without stride or padding, pools whose windows
-lie side by side. ReLU, the loss and SGD are cnnlib's own. Nothing checks shapes here, which favours the twin.
+lie side by side. Activations, the loss and SGD are cnnlib's own. Nothing checks shapes here, which favours the twin.
 """
 
 from functools import reduce
 
 import numpy as np
 
-from cnnlib import Conv2d, Dense, Flatten, Layer, MaxPool2d, ReLU, Sequential
+from cnnlib import Conv2d, Dense, Flatten, Layer, MaxPool2d, ReLU, Sequential, Sigmoid
 
 
 class BatchFirst(Sequential):
@@ -29,8 +29,8 @@ class BatchFirst(Sequential):
 
 def twin(layer):
     """The batch-first layer that computes what ``layer`` does, with copies of its parameters."""
-    if isinstance(layer, ReLU):
-        return ReLU()
+    if isinstance(layer, (ReLU, Sigmoid)):
+        return type(layer)()
     same = {
         Conv2d: BatchFirstConv,
         Dense: BatchFirstDense,

@@ -7,7 +7,7 @@ Timed are the functions of the chapter itself, read out of book/loops_to_gemm.ip
 cnnlib's convolution are stored, and a test fails once one has changed. Execute the chapter after a run.
 """
 
-import one_thread  # noqa: F401, I001  (before NumPy)
+import threads  # noqa: F401, I001  (before NumPy)
 import argparse
 import ast
 import hashlib
@@ -16,8 +16,11 @@ import json
 import tokenize
 from pathlib import Path
 
+import floor
 import numpy as np
 import step
+import timing
+from others import batch_first
 
 from cnnlib import Conv2d, Sequential
 
@@ -28,6 +31,7 @@ STEPS = "seven_loops", "window_by_window", "weight_by_weight", "tap_by_tap", "on
 HELPERS = "im2col", "col2im", "im2col_first"
 SLOW = STEPS[:2]  # timed on one image only
 WAYS, MANY = ("forward", "backward"), 1024  # images, for weight_by_weight
+NETS, CONTENDERS = ("net1", "net2"), ("batch_first", *step.GROWTH)  # of step.py, those that the chapter shows
 IMAGES, KERNELS = (6, 12, 12), (16, 6, 5, 5)  # the second convolution of net1
 
 
@@ -93,7 +97,7 @@ def parts(functions, square, images=IMAGES, N=step.BATCH):
     """{name: a function}, {product: its sizes}: two im2col; the products of the layer, a strip, two squares."""
     rng, (M, _, KH, KW) = np.random.default_rng(0), KERNELS
     x = rng.random((*images, N), dtype=np.float32)
-    first = step.batch_first(x)
+    first = batch_first(x)
     copies = {
         "im2col": lambda: functions["im2col"](x, KH, KW),
         "im2col_first": lambda: functions["im2col_first"](first, KH, KW),
@@ -109,12 +113,10 @@ def parts(functions, square, images=IMAGES, N=step.BATCH):
 
 def bandwidths(rounds, memory_mb):
     """GB/s of a copy, read and written, of arrays of two sizes."""
-    n = {"in cache": 250_000 // 4, "in memory": memory_mb * 1_000_000 // 4}
-    arrays = {name: (np.ones(size, np.float32), np.zeros(size, np.float32)) for name, size in n.items()}
-    times = step.race({name: lambda a=a, b=b: np.copyto(b, a) for name, (a, b) in arrays.items()}, rounds)
+    sizes = {"in cache": 0.25, "in memory": memory_mb}
     return {
-        name: {"mb": a.nbytes / 1e6, "gb_s": round(2 * a.nbytes / float(np.median(times[name])) / 1e6, 2)}
-        for name, (a, _) in arrays.items()
+        name: {"mb": mb, "gb_s": round(floor.bandwidth(mb, rounds, np.median), 2)}
+        for name, mb in sizes.items()
     }
 
 
@@ -132,7 +134,7 @@ def main(arguments=None):
     images, functions = (IMAGES[0], options.side, options.side), {"np": np}
     exec(source(), functions)
     results = digests() | {
-        "machine": step.machine(),
+        "machine": timing.machine(),
         "dtype": "float32",
         "images": images,
         "kernels": KERNELS,
@@ -148,7 +150,7 @@ def main(arguments=None):
         if N == step.BATCH:
             compared["forward"] |= others  # one race, so that parts and whole have met the same machine
         for way in ways:
-            times = step.race(compared[way], rounds)
+            times = timing.race(compared[way], rounds)
             for kind, pick in (("ms", np.median), ("min_ms", np.min)):
                 row = {name: round(float(pick(ms)), 4) for name, ms in times.items()}
                 results[kind].setdefault(str(N), {})[way] = row
@@ -156,13 +158,14 @@ def main(arguments=None):
                     f"{way}, N = {N}, {kind}:", "  ".join(f"{name}: {value}" for name, value in row.items())
                 )
     results["copy"], results["step"] = bandwidths(options.rounds, options.memory_mb), {}
-    for name in step.NETS:
-        result = step.summary(step.race(step.steppers(name), options.rounds))
-        growth = step.growth(name, max(1, options.rounds // 8), options.batches, [])
-        results["step"][name] = result | {"batch_ms": growth["batch_ms"]}
+    for name in NETS:
+        result = timing.summary(timing.race(step.steppers(name, only=CONTENDERS), options.rounds))
+        growth = step.growth(name, max(1, options.rounds // 8), options.batches, [], only=["cnnlib"])
+        by_batch = {n: found["median_ms"]["cnnlib"] for n, found in growth["by_batch"].items()}
+        results["step"][name] = result | {"batch_ms": by_batch}
     print(json.dumps({key: results[key] for key in ("copy", "step")}))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        timing.store(options.json, results)
 
 
 if __name__ == "__main__":

@@ -28,26 +28,6 @@ from .network import Sequential
 from .optim import SGD
 
 __version__ = "0.1.0"
-__all__ = [
-    "AvgPool1d",
-    "AvgPool2d",
-    "Conv1d",
-    "Conv2d",
-    "Dense",
-    "Flatten",
-    "Layer",
-    "MaxPool1d",
-    "MaxPool2d",
-    "ReLU",
-    "SGD",
-    "Sequential",
-    "Sigmoid",
-    "SoftmaxCrossEntropy",
-    "SquaredError",
-    "Tanh",
-    "check_gradients",
-    "datasets",
-    "formulas",
-    "numerical_gradient",
-    "training",
-]
+__all__ = ["AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "Dense", "Flatten", "Layer", "MaxPool1d"]
+__all__ += ["MaxPool2d", "ReLU", "SGD", "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "SquaredError"]
+__all__ += ["Tanh", "check_gradients", "datasets", "formulas", "numerical_gradient", "training"]

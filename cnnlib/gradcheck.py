@@ -84,8 +84,7 @@ def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=
     results, or a step leaves what forward can compute. A layer that changes what it is given is named, and the
     report not ok, even where the gradients are right.
 
-    Limits: at a kink an array of one number alone is right with the mean of both slopes, which is the quotient
-    for ``eps``. A gradient below 1e-7 of the array's largest is not seen, nor one that no step up to 1e12 shows.
+    Limits: a gradient below 1e-7 of the array's largest is not seen, nor one that no step up to 1e12 shows.
 
     What is judged has ``forward``, ``backward`` and the dicts ``params`` and ``grads``, with the same keys.
     Returns a report: ``.ok``, ``.errors[name]``, ``.notes[name]``, ``.remarks``, and a text. ValueError for
@@ -134,7 +133,7 @@ def judge(got, array, moved, size, eps, tol):
     seen, doubts, kinks, least = outside.copy(), np.zeros(array.shape), [], 0.0
     while True:
         off, scale = np.abs(got - numeric), max(np.abs(got).max(), np.abs(numeric).max(), least)
-        bent = (bends > 1e3 * eps * scale) & (got.size > 1)  # at a kink backward may give the slopes' mean
+        bent = bends > 1e3 * eps * scale  # at a kink backward may give the slopes' mean
         error, suspects = float(off.max() / (scale or 1)), ~seen & (bent | (off > tol * scale) | (scale == 0))
         if not suspects.any():
             break

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,21 @@ import numpy as np
 import pytest
 from conftest import need
 
-from cnnlib import Conv2d, MaxPool2d, SoftmaxCrossEntropy
+import cnnlib
+from cnnlib import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import choices  # noqa: E402
+import floor  # noqa: E402
 import loops  # noqa: E402
+import others  # noqa: E402
+import shapes  # noqa: E402
+import startup  # noqa: E402
 import step  # noqa: E402
+import timing  # noqa: E402
 from batch_first import BatchFirst, twin  # noqa: E402
 
 TORCH = "torch_nchw", "torch_channels_last"
@@ -27,10 +35,11 @@ unix = pytest.mark.skipif(
 )
 
 
-def run(script, *arguments):
-    """What the script prints."""
+def run(script, *arguments, **more):
+    """What the script prints, with ``more`` in its environment."""
     command = [sys.executable, BENCHMARKS / script, *arguments]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    env = os.environ | {"PYTHONPATH": path} | more
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout
 
 
@@ -47,12 +56,12 @@ def test_twin_has_the_gradients_of_cnnlib(name):
     x, t = step.images(name, batch=5)
     x, net = x.astype(np.float64), step.network(name).astype(np.float64)
     J, grads, dx = first_step(net, x, t)
-    J_twin, grads_twin, dx_twin = first_step(BatchFirst(net), step.batch_first(x), t)
+    J_twin, grads_twin, dx_twin = first_step(BatchFirst(net), others.batch_first(x), t)
     assert J_twin == pytest.approx(J, rel=1e-12)
     assert grads_twin.keys() == grads.keys()
     for key in grads:
         np.testing.assert_allclose(grads_twin[key], grads[key], rtol=1e-9, atol=1e-14, err_msg=key)
-    np.testing.assert_allclose(dx_twin, step.batch_first(dx), rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(dx_twin, others.batch_first(dx), rtol=1e-9, atol=1e-14)
 
 
 def test_twin_keeps_its_own_parameters():
@@ -81,13 +90,15 @@ def test_the_networks_are_those_of_the_readme(name):
         "net1": [(6, 1, 5, 5), (16, 6, 5, 5), (120, 256), (84, 120), (10, 84)],
         "net2": [(16, 3, 5, 5), (32, 16, 5, 5), (1000, 800), (10, 1000)],
     }
-    assert shapes == wanted[name]
+    assert shapes == wanted[name.removesuffix("_sigmoid")]
+    kinds = {type(layer) for layer in net.layers}
+    assert (Sigmoid in kinds) == (name == "net1_sigmoid") == (ReLU not in kinds)
     assert {layer.params[key].dtype for layer, key in net.parameters()} == {np.dtype("float32")}
 
 
 def test_summary_divides_medians_and_minima():
     times = {"cnnlib": [1.0, 3.0, 2.0], "other": [4.0, 8.0, 6.0]}
-    assert step.summary(times) == {
+    assert timing.summary(times) == {
         "median_ms": {"cnnlib": 2.0, "other": 6.0},
         "min_ms": {"cnnlib": 1.0, "other": 4.0},
         "ratio": {"other": 0.333},
@@ -95,30 +106,196 @@ def test_summary_divides_medians_and_minima():
     }
 
 
-def check_step(results, contenders):
-    """The fields of a result, for these contenders."""
-    assert results["machine"].keys() == {"cpu", "cores", "system", "python", "numpy", "blas", "torch"}
+def test_the_kernels_are_those_that_are_asked_for():
+    if timing.kernels() is None:
+        pytest.skip("this NumPy is not built with OpenBLAS")
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("Nehalem is an x86 processor")
+    code = "import timing; print(timing.kernels())"
+    env = os.environ | {"OPENBLAS_CORETYPE": "Nehalem", "PYTHONPATH": str(BENCHMARKS)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True, env=env
+    )
+    assert said.stdout.strip() == "Nehalem"
+
+
+def test_the_floor_counts_each_product_and_each_array_once():
+    net = Sequential(Conv2d(2, 3, (2, 3)), ReLU(), MaxPool2d(2), Flatten(), Dense(12, 5)).astype(np.float32)
+    shape = 2, 5, 6, 7  # -> (3, 4, 4, 7) -> (3, 2, 2, 7) -> (12, 7) -> (5, 7)
+    products = 2 * (36 * 16 * 7) + 3 * (60 * 7)  # no dx of the first layer
+    arrays = (420 + 2 * 336) + (2 * 336 + 2 * 336) + (2 * 336 + 2 * 84) + (2 * 84 + 2 * 35)
+    params = 2 * (36 + 3 + 60 + 5)
+    assert floor.work(net, shape) == (products, 4 * (arrays + params))
+    limits = {"peak_gmul_s": 1e-3, "bandwidth_gb_s": 2e-3}
+    result = {"median_ms": {"cnnlib": 100.0}, "min_ms": {"cnnlib": 50.0}}
+    under = floor.floor(net, shape, limits, result)
+    assert under["products_ms"] == pytest.approx(products / 1e3, abs=1e-3)
+    assert under["bytes_ms"] == pytest.approx(4 * (arrays + params) / 2e3, abs=1e-3)
+    assert under["ms"] == pytest.approx(under["products_ms"] + under["bytes_ms"], abs=2e-3)
+    assert under["times"]["cnnlib"] == round(100 / under["ms"], 2)
+    assert under["times_of_minima"]["cnnlib"] == round(50 / under["ms"], 2)
+
+
+def test_the_contenders_that_run_here_train_the_same_network(monkeypatch):
+    names = "torch_nchw", "torch_channels_last", "jax", "tinygrad"
+    wanted = {name for name in names if others.usable(name.split("_")[0])}
+    need(None if wanted else "none of PyTorch, jax, tinygrad is installed")
+    assert step.steppers("net1_sigmoid", batch=2).keys() == {"cnnlib", "batch_first", *wanted}
+    monkeypatch.setattr(step, "LR", np.float32(0.5))
+    wrong = others.makers
+
+    def slower(net, x, t, lr):
+        return wrong(net, x, t, lr / 2)
+
+    monkeypatch.setattr(others, "makers", slower)
+    with pytest.raises(AssertionError, match="cnnlib"):
+        step.steppers("net1", batch=2)
+
+
+MACHINE = "cpu cores threads system python numpy blas kernels torch jax tinygrad".split()
+SUMMARY = "median_ms", "min_ms", "ratio", "ratio_of_minima"
+
+
+def check_summary(result, contenders):
+    """Times and ratios of cnnlib and these contenders."""
+    for field in SUMMARY:
+        first = ["cnnlib"] if field.endswith("ms") else []
+        assert list(result[field]) == [*first, *contenders]
+        assert all(isinstance(x, (int, float)) and x > 0 for x in result[field].values())
+
+
+def check_step(results, batches, sides):
+    """The fields of a result: all contenders in all races, PyTorch's two layouts by size."""
+    machine = results["machine"]
+    assert list(machine) == MACHINE and machine["threads"] == 1
     assert (results["batch"], results["dtype"]) == (64, "float32")
-    assert results["nets"].keys() == step.NETS.keys()
+    grown = TORCH if machine["torch"] else ()
+    assert results["limits"]["peak_gmul_s"] > 0 and results["limits"]["bandwidth_gb_s"] > 0
+    contenders = list(results["nets"]["net1"]["ratio"])
+    assert contenders[: 1 + len(grown)] == ["batch_first", *grown]
+    for name in contenders[1 + len(grown) :]:
+        assert name in ("jax", "tinygrad") and machine[name]
+    for nets in (results["nets"], *results["threads"].values()):
+        assert nets.keys() == step.NETS.keys()
+        for net in nets.values():
+            check_summary(net, contenders)
     for net in results["nets"].values():
-        for field in ("median_ms", "min_ms"):
-            assert net[field].keys() == {"cnnlib", *contenders}
-        for field in ("ratio", "ratio_of_minima"):
-            assert net[field].keys() == set(contenders)
-        values = [x for field in net.values() for x in field.values()]
-        assert all(isinstance(x, (int, float)) and x > 0 for x in values)
+        assert list(net["by_batch"]) == batches and list(net["by_side"]) == sides
+        for result in (*net["by_batch"].values(), *net["by_side"].values()):
+            check_summary(result, grown)
+        assert net["floor"].keys() >= {"multiplications", "bytes", "products_ms", "bytes_ms", "ms"}
+        assert list(net["floor"]["times"]) == ["cnnlib", *contenders]
 
 
 def test_step_runs_and_stores_what_it_prints(tmp_path):
     path = tmp_path / "new" / "step.json"
-    sizes = "--batches", "2", "--sides", "16", "--rounds", "1", "--growth-rounds", "1"
+    sizes = "--batches 2 --sides 16 --rounds 1 --growth-rounds 1 --squares 64 --memory-mb 1".split()
     printed = run("step.py", "--json", path, *sizes)
     results = json.loads(path.read_text(encoding="utf-8"))
-    check_step(results, ["batch_first", *(TORCH if results["machine"]["torch"] else ())])
-    assert ("PyTorch is not installed" in printed) == (results["machine"]["torch"] is None)
+    check_step(results, ["2"], ["16"])
+    assert ("torch is not installed" in printed) == (results["machine"]["torch"] is None)
+    assert "  threads: 2  " in printed and results["threads"].keys() == {"2"}
     for name, net in results["nets"].items():
-        assert net["batch_ms"].keys() == {"2"} and net["side_ms"].keys() == {"16"}
         assert f"{net['median_ms']['batch_first']:.2f} ms" in printed and name in printed
+        assert f"{name} cnnlib is {net['floor']['times']['cnnlib']} times the floor" in printed
+
+
+def check_choices(results):
+    """Every choice, with the library's way first."""
+    wanted = {name: list(ways) for name, ways in choices.choices()}
+    assert {name: list(found["median_ms"]) for name, found in results["choices"].items()} == wanted
+    for name, ways in wanted.items():
+        found = results["choices"][name]
+        assert list(found["ratio"]) == list(found["ratio_of_minima"]) == ways[1:] != []
+        assert all(0 < found["min_ms"][way] <= ms for way, ms in found["median_ms"].items())
+    cases = [*results["page faults"].values()]
+    assert len(cases) == 3 or sys.platform == "win32"
+    assert all(len(found) == 2 and all(what["faults"] >= 0 for what in found.values()) for found in cases)
+
+
+def test_choices_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "choices.json"
+    printed = run("choices.py", "--rounds", "1", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_choices(results)
+    assert all(name in printed for part in ("choices", "page faults") for name in results[part])
+
+
+def test_what_a_choice_is_compared_with_is_what_the_library_does():
+    """Cut as the layer cuts: its first ways call its own functions, with its own numbers of columns."""
+    layer = step.network("net2").layers[3]
+    x = choices.numbers(16, 14, 14, 2)
+    y = layer.forward(x)
+    ways = dict(choices.products("", layer, x.shape))
+    np.testing.assert_allclose(
+        ways["products, , forward"]["whole"]().swapaxes(0, 1).reshape(y.shape), y, rtol=1e-4, atol=1e-4
+    )
+    delta = choices.numbers(10, 32, 20).swapaxes(0, 1).reshape(y.shape)
+    dx = layer.backward(delta)
+    dW = ways["products, , dW"]["whole"]()
+    np.testing.assert_allclose(layer.kernels(dW.T), layer.grads["W"], rtol=1e-4, atol=1e-3)
+    inner = np.zeros((14, 80, 20), np.float32)
+    inner[4:10] = ways["products, , dx"]["whole"]()
+    np.testing.assert_allclose(
+        layer.roll(inner, x.shape)[:, 4:10], dx[:, 4:10], rtol=1e-4, atol=1e-4 * np.abs(dx).max()
+    )
+    pooled = choices.pooling(x)
+    assert np.array_equal(pooled["views of the taps"](), pooled["copies of the taps"]())
+
+
+def test_choices_stops_where_a_result_differs():
+    x = choices.numbers(4, 4)
+    ways = {"right": lambda: x, "wrong": lambda: 1.01 * x}
+    with pytest.raises(AssertionError, match="a name: wrong"):
+        choices.decide("a name", ways, 1)
+
+
+def test_shapes_compares_two_checkouts(tmp_path):
+    path, one = tmp_path / "shapes.json", "(3, 9, 9, 1)"
+    printed = run("shapes.py", "--against", ROOT, "--seconds", "0", "--only", one, "--json", path)
+    ((called, found),) = json.loads(path.read_text(encoding="utf-8"))["shapes"].items()
+    assert called == f"Conv2d(3, 4, 3) of {one}, float32" and f"{called:72}" in printed
+    assert list(found["median_ms"]) == ["now", "before"] and found["ratio"]["before"] > 0
+    assert "1 shapes, geometric mean" in printed
+    command = [sys.executable, BENCHMARKS / "shapes.py", "--against", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode and f"{tmp_path} has no cnnlib" in done.stderr
+
+
+def test_shapes_stops_where_a_result_differs():
+    case = shapes.CASES[23]
+    y, dx, grads = result = shapes.passes(cnnlib, *case)()
+    shapes.agree(case, result, (y, dx, grads))
+    for wrong in (
+        (1.01 * y, dx, grads),
+        (y, 1.01 * dx, grads),
+        (y, dx, grads | {"W": 1.01 * grads["W"]}),
+        (y, dx.astype(np.float64), grads),
+        (y, dx, {"W": grads["W"]}),
+    ):
+        with pytest.raises(AssertionError, match="Conv2d"):
+            shapes.agree(case, wrong, result)
+
+
+def check_startup(results, names):
+    """A median and a minimum of each, in seconds."""
+    assert list(results["median_s"]) == list(results["min_s"]) == names
+    assert all(0 < results["min_s"][name] <= median for name, median in results["median_s"].items())
+
+
+def test_startup_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "startup.json"
+    printed = run("startup.py", "--rounds", "1", "--builds", "0", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_startup(results, [*startup.TIMED])
+    assert all(f"{name:28} {median:.4f} s" in printed for name, median in results["median_s"].items())
+
+
+def test_startup_times_builds_in_turn_after_one_that_does_not_count():
+    calls = []
+    runs = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
+    assert startup.in_turn(runs, 2) == {"a": [3, 5], "b": [4, 6]} and calls == [*"ababab"]
+    assert startup.in_turn(runs, 0) == {}
 
 
 def test_page_load_runs_and_stores_what_it_prints(tmp_path):
@@ -151,10 +328,11 @@ def test_memory_runs_and_stores_what_it_prints(tmp_path):
 
 def test_stored_results_are_whole():
     results = json.loads((BENCHMARKS / "results" / "step.json").read_text(encoding="utf-8"))
-    check_step(results, ["batch_first", *TORCH])
-    for net in results["nets"].values():
-        assert list(net["batch_ms"]) == ["16", "32", "64", "128", "256", "512", "1024"]
-        assert len(net["side_ms"]) > 2
+    check_step(results, "16 32 64 128 256 512 1024".split(), "16 24 32 48 64".split())
+    assert results["machine"]["torch"] and results["threads"].keys() == {"2"}
+    check_choices(json.loads((BENCHMARKS / "results" / "choices.json").read_text(encoding="utf-8")))
+    started = json.loads((BENCHMARKS / "results" / "startup.json").read_text(encoding="utf-8"))
+    check_startup(started, [*startup.TIMED, *startup.BUILDS])
     memory = json.loads((BENCHMARKS / "results" / "memory.json").read_text(encoding="utf-8"))
     assert memory.keys() == {"interpreter_with_numpy_mb", "steps", "above_mb"}
     assert memory["above_mb"].keys() == {"net1", "net2"}
@@ -205,7 +383,7 @@ def test_digest_of_the_library_ignores_what_does_not_run(tmp_path):
     for old, new, same in (
         (line, line.replace("\n", "  # a comment\n\n"), True),
         ('"""A row of outputs at a time', '"""Another docstring', True),
-        ("y[:, i] = W @", "y[:, i] = 2 * W @", False),
+        ("product(W, strip,", "product(2 * W, strip,", False),
     ):
         assert text.count(old) == 1
         copy.write_text(text.replace(old, new), encoding="utf-8")
@@ -215,7 +393,7 @@ def test_digest_of_the_library_ignores_what_does_not_run(tmp_path):
 def check_loops(results, side):
     """The fields that the chapter draws."""
     assert (results["images"], results["dtype"]) == ([6, side, side], "float32")
-    assert results["kernels"] == [16, 6, 5, 5] and results["step"].keys() == step.NETS.keys()
+    assert results["kernels"] == [16, 6, 5, 5] and results["step"].keys() == {*loops.NETS}
     assert results["sizes"].keys() == {"layer", "strip", "square"}
     parts = "im2col", "im2col_first", *results["sizes"]
     wanted = {

@@ -286,6 +286,18 @@ def test_every_icon_is_drawn(view):
     assert len(drawn) > 5 and all(drawn)
 
 
+# A rule that comes late, or that every element must be tried on, costs a phone half a second.
+LATE = """[...document.styleSheets, ...document.adoptedStyleSheets]
+  .filter(({ href }) => !href?.startsWith("file:")).flatMap(({ href, cssRules }) => [...cssRules]
+    .map(({ selectorText }) => selectorText ?? "")
+    .filter(name => name.includes("::highlight") || !href && name.includes("svg-inline--fa")))"""
+
+
+@at_desk
+def test_no_style_comes_late_to_the_whole_page(view):
+    assert view.page.evaluate(LATE) == []
+
+
 @at_desk
 def test_frames_begin_where_they_should(view):
     for begun, (_, stored) in zip(view.begun, frames_on(view), strict=True):
@@ -684,6 +696,7 @@ def test_the_enter_key_leads_to_a_page_of_results_and_nothing_found_to_the_chapt
         tab.page.wait_for_load_state("networkidle")  # to leave a page breaks off what it asks for
         tab.page.keyboard.press("Control+k")
         tab.page.keyboard.type("backward")
+        tab.page.wait_for_selector("#pst-search-dialog li a")  # so has the search what it loads
         tab.page.keyboard.press("Enter")
         tab.page.wait_for_selector("#search-results li a")
         tab.page.wait_for_load_state("networkidle")

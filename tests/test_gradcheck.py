@@ -1310,6 +1310,10 @@ def test_kink_is_said_also_where_backward_gives_the_mean_of_its_slopes(f, slope)
     with np.errstate(divide="ignore", invalid="ignore"):
         report = check_gradients(Elementwise(f, slope), at(0.0))
         assert report.notes["x"].startswith("no derivative at [1, 2], slopes left and right differ")
+        alone = check_gradients(
+            Elementwise(f, slope), np.zeros((1, 1))
+        )  # where nothing else is to be compared with
+        assert alone.notes["x"].startswith("no derivative at [0, 0], slopes left and right differ")
         assert check_gradients(Elementwise(f, slope), at(0.3)).ok
 
 

@@ -1,5 +1,8 @@
 """What a layer does at its edges: ties, zeros, NaN, infinities; and what it leaves alone from one call to the next."""
 
+import platform
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -29,6 +32,7 @@ from cnnlib import (
     Sigmoid,
     Tanh,
 )
+from cnnlib.layers import convolution
 
 NAN, INF = np.nan, np.inf
 
@@ -324,8 +328,75 @@ def test_the_shapes_between_images_and_products_are_those_of_the_diagram():
     rows = layer.unroll(x)
     assert rows.shape == (H + 2, C * KW, OW * N) and layer.roll(rows, x.shape).shape == x.shape
     strips = layer.strips(rows)
-    assert len(strips) == OH and {strip.shape for strip in strips} == {(KH, C * KW, OW * N)}
+    assert len(strips) == OH and {strip.shape for strip in strips} == {(KH * C * KW, OW * N)}
     assert np.shares_memory(strips[0], strips[1])
     assert layer.matrix().shape == (C_out, KH * C * KW)
-    product = layer.matrix() @ strips[1].reshape(KH * C * KW, -1)
+    product = layer.matrix() @ strips[1]
     np.testing.assert_allclose(product, layer.forward(x)[:, 1].reshape(C_out, -1))
+
+
+# ---- how products are cut ---------------------------------------------------------------------------
+
+
+def test_a_product_takes_the_most_columns_that_fit_and_divide_all():
+    assert convolution.width(25 * 6, 1536) == 1536  # 230,400 multiplications
+    assert convolution.width(400 * 32, 640) == 64  # of at most 78, the one that divides 640
+    assert convolution.width(400 * 32, 10 * 61) == 61
+    assert convolution.width(400 * 32, 10 * 7) == 70
+    assert convolution.width(400 * 32, 641) == 641  # a prime number: all, rather than one at a time
+    assert convolution.width(10**6, 640) == 640  # where fewer than 32 would fit: all
+    for each in (1, 7, 150, 1200, 31_250):
+        for columns in (1, 31, 32, 37, 640, 1792):
+            n = convolution.width(each, columns)
+            assert columns % n == 0 and (n == columns or n >= 32 and each * n <= convolution.MULTIPLICATIONS)
+
+
+@pytest.mark.parametrize(
+    "rows, inner, columns", [(3, 5, 64), (4, 1, 96), (1, 1, 37), (2, 0, 64), (6, 25, 320)]
+)
+def test_a_product_in_pieces_is_the_product(monkeypatch, rows, inner, columns):
+    monkeypatch.setattr(convolution, "width", lambda each, all: 32 if all % 32 == 0 else all)
+    A, B = whole_numbers((rows, inner)), whole_numbers((2, inner, columns), 1)[0]
+    out = np.full((rows, 3, columns), NAN)
+    convolution.product(A, B, out[:, 1])
+    assert np.array_equal(out[:, 1], A @ B) and np.isnan(out[:, [0, 2]]).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Conv2d(3, 4, (3, 2), stride=(1, 2), padding=1), lambda: Conv2d(2, 5, 2, stride=3)]
+)
+def test_a_convolution_in_pieces_is_the_convolution(monkeypatch, make):
+    layer = make()
+    layer.params["W"] = whole_numbers(layer.params["W"].shape, 2)
+    x = whole_numbers((layer.in_channels, 9, 8, 24), 3)
+    whole = layer.forward(x)
+    delta = whole_numbers(whole.shape, 4)
+    dx, grads = layer.backward(delta), dict(layer.grads)
+    monkeypatch.setattr(convolution, "width", lambda each, all: 12)
+    assert np.array_equal(layer.forward(x), whole) and np.array_equal(layer.backward(delta), dx)
+    assert all(np.array_equal(layer.grads[key], grads[key]) for key in grads)
+
+
+FAULTS = """
+import resource
+import numpy as np
+from cnnlib import SGD, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential, SoftmaxCrossEntropy, training
+net = Sequential(Conv2d(1, 6, 5, rng=0), ReLU(), MaxPool2d(2), Flatten(), Dense(864, 10, rng=1))
+x, t = np.ones((1, 28, 28, 64)), np.arange(64) % 10
+loss, optimizer = SoftmaxCrossEntropy(), SGD(net, 0.01)
+def faults(steps):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(steps):
+        training.step(net, loss, optimizer, x, t)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(5)
+print(faults(20) / 20)
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another C library manages memory in another way"
+)
+def test_a_step_gets_the_memory_that_the_last_one_freed():
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 50  # hundreds where the system clears each page anew

@@ -15,7 +15,7 @@ import cnnlib
 from cnnlib import practice
 from cnnlib.practice import convolution
 from cnnlib.practice.cases import ARGUMENTS, RETURNS, WINDOWS, Case, cases
-from cnnlib.practice.mistakes import Form, simulate
+from cnnlib.practice.mistakes import UNSEEN, Form, simulate
 from cnnlib.practice.subject import axes_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +69,7 @@ def forms_of(of):
         Form(entry, step, function)
         for entry in practice.catalogue(of).values()
         for step, function, layers, _ in entry.forms
-        if of in layers and step not in ("along", "accumulated", "changed")
+        if of in layers and step not in UNSEEN
     ]
 
 
@@ -243,9 +243,7 @@ def test_each_mistake_is_named_as_itself(of):
         if of == "conv1d"
         else set(practice.catalogue(of)) - shown
     )
-    assert all(
-        step in ("along", "accumulated", "changed") for n in hidden for step, *_ in CATALOGUE[n].forms
-    ), hidden
+    assert all(step in UNSEEN for n in hidden for step, *_ in CATALOGUE[n].forms), hidden
 
 
 @pytest.mark.parametrize("entry", practice.catalogue("sgd").values(), ids=practice.catalogue("sgd"))
@@ -370,13 +368,33 @@ def test_exceptions_are_told_with_the_inputs_that_raise():
     assert not report.ok and not report.mistakes
     assert "NotImplementedError: no strides here" in str(
         report
-    ) and "It runs with stride 1, and only then" in str(report)
+    ) and "It runs on every input with stride 1, and on no other" in str(report)
     assert practice.diagnose(backward, "conv2d", only={"stride": 1}).ok
 
 
 def test_another_layout_is_tried_where_everything_raises():
     report = practice.diagnose(lambda x, W, b, d: (W.T @ d, d @ x.T, d.sum(1)), "dense", "NCHW")
     assert not report.ok and 'with layout="CHWN" it is right' in str(report)
+
+
+@pytest.mark.parametrize(
+    "dx, dW, db, agreed", [(1, 4, 4, True), (1, 4, 1, False), (4, 4, 4, False), (1, 1, -1, False)]
+)
+def test_a_convention_comes_first_where_it_holds_for_all_gradients(dx, dW, db, agreed):
+    """delta has 4 examples in most inputs; divided by so many: dx, dW and db."""
+
+    def backward(x, W, b, delta):
+        by = {1: 1, 4: len(x), -1: -1}
+        return delta @ W.T / by[dx], x.T @ delta / by[dW], delta.sum(0) / by[db]
+
+    report = practice.diagnose(backward, "dense")
+    first = str(report).splitlines()[0]
+    assert not report.ok and report.mistakes and bool(report.conventions) == agreed
+    assert ("right if delta is that of a loss summed" in first) == agreed and (
+        "not right, judged" in first
+    ) != agreed
+    assert ("A convention" in str(report)) == agreed
+    assert any(mistake["convention"] for mistake in report.as_dict()["mistakes"]) == agreed
 
 
 def test_two_answers_to_one_input_are_not_right():

@@ -683,6 +683,272 @@ for wanted, old, new in (
     program(f"sgd | | {wanted} |" + SGD.replace(old, new))
 program("sgd | | |" + SGD.replace("return W - lr * vW, b - lr * vb", "W -= lr * vW; b -= lr * vb"))
 
+# ---- kinds that other people's programs have taught ---------------------------------------------------------
+
+for wanted, old, new in (
+    (
+        "delta rotated in dW",
+        '"nfij,ncijuv->fcuv", delta, seen)',
+        '"nfij,ncijuv->fcuv", delta[:, :, ::-1, ::-1], seen)',
+    ),
+    ("x rotated in dW", "seen = windows(xp, (", "seen = windows(xp[:, :, ::-1, ::-1], ("),
+    (
+        "one zero between the deltas at every stride",
+        "spread[:, :, ::s, ::s] = delta",
+        "z = min(s, 2); near = np.zeros((N, F, (OH - 1) * z + 1, (OW - 1) * z + 1)); near[:, :, ::z, ::z] = delta; spread = near",
+    ),
+    ("delta rotated in place of the kernel", "return dx, dW, db", "return np.rot90(dx, 2, (2, 3)), dW, db"),
+    (
+        "dx of all examples in one",
+        "return dx, dW, db",
+        "dx[0] = dx.sum(axis=0); dx[1:] = 0; return dx, dW, db",
+    ),
+    ("gradient clipped", "return dx, dW, db", "return dx, np.clip(dW, -1, 1), np.clip(db, -1, 1)"),
+    ("gradient normalised", "return dx, dW, db", "return dx, dW / np.sqrt((dW ** 2).sum()), db"),
+    ("bias gradient from dW", "return dx, dW, db", "return dx, dW, dW.sum(axis=(1, 2, 3))"),
+    (
+        "np.empty or random numbers in place of zeros",
+        "return dx, dW, db",
+        "sums = np.random.randn(F); sums += db; return dx, dW, sums",
+    ),
+    (
+        "kernel not rotated; weights updated before dx is taken",
+        "turned = W[:, :, ::-1, ::-1]",
+        "turned = W - 0.5 * dW",
+    ),
+):
+    assert old in FULL, old
+    program(f"conv2d | | {wanted} |" + FULL.replace(old, new))
+
+code = FULL.replace("a, c = KH - 1 - p, KW - 1 - p", "a, c = p or KH - 1, p or KW - 1")
+code = code.replace("(a, a + rest_h), (c, c + rest_w)", "(a, H + KH), (c, Wd + KW)")
+code = code.replace("dx = np", "full = full[:, :, : H + KH - 1, : Wd + KW - 1]\n    dx = np")
+program("conv2d | | delta padded by p in place of K - 1 - p |" + code)
+program("""conv2d | only={"stride": 1, "padding": 0, "N": 4} | delta's channel by the index of x's |
+def backward(x, W, b, delta, stride, padding):
+    dW = np.zeros_like(W)
+    for u, v in np.ndindex(W.shape[2:]):
+        seen = x[:, :, u:u+delta.shape[2], v:v+delta.shape[3]]
+        for o, c in np.ndindex(W.shape[:2]):
+            dW[o, c, u, v] = np.vdot(seen[:, c], delta[:, c])
+    return None, dW, delta.sum((0, 2, 3))
+""")
+# The slice that is empty at p = 0 shows as an exception, beside a mistake that shows elsewhere.
+code = DEEP.replace("CROP", "dA_prev[i] = da_prev_pad[pad:-pad, pad:-pad, :]").replace(
+    "h * stride, w * stride", "h, w"
+)
+program(
+    'conv2d | call="deeplearning.ai" | padding cropped by p:-p, empty at p = 0; stride ignored in dx; stride ignored in dW |'
+    + code
+)
+for wanted, body in (
+    (
+        "only the first window counts; ties: every maximum gets the whole delta",
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += (window == window.max()) * dout[n, c, i, j] * (i + j == 0)",
+    ),
+    (
+        "stride ignored in pooling; ties: every maximum gets the whole delta",
+        "w = x[n, c, i:i+HH, j:j+WW]; dx[n, c, i:i+HH, j:j+WW] += (w == w.max()) * dout[n, c, i, j]",
+    ),
+    (
+        "ties: the maxima share the delta",
+        "m = window == window.max(); m = m / m.sum() if HH == WW == s else np.arange(m.size).reshape(m.shape) == m.argmax(); "
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += m * dout[n, c, i, j]",
+    ),
+    (
+        "place in the window taken for the place in x",
+        "u, v = np.unravel_index(window.argmax(), window.shape); dx[n, c, u, v] = dout[n, c, i, j]",
+    ),
+    (
+        "a loop of another axis's length; pooling: overlap overwritten instead of added",
+        "if j >= dout.shape[2]: break\n                    u, v = np.unravel_index(window.argmax(), window.shape); "
+        "dx[n, c, i*s+u, j*s+v] = dout[n, c, i, j]",
+    ),
+    (
+        "one index of delta for row and column",
+        "u, v = np.unravel_index(window.argmax(), window.shape); dx[n, c, i*s+u, j*s+v] += dout[n, c, i, i]",
+    ),
+    (
+        "argmax over all examples",
+        "dx[n, c, i*s:i*s+HH, j*s:j*s+WW] += (window == x[:, c, i*s:i*s+HH, j*s:j*s+WW].max()) * dout[n, c, i, j]",
+    ),
+):
+    program(f'max_pool2d | call="cs231n" | {wanted} |' + POOL.replace("BODY", body))
+MASK = """
+class MaxPool:
+    def __init__(self, pool_size, stride):
+        self.k, self.s = np.broadcast_to(pool_size, 2), stride
+    def feed_forward(self, x):
+        (a, b), s = self.k, self.s
+        self.mask = np.zeros(x.shape, bool)
+        self.size = [(n - k) // s + 1 for n, k in zip(x.shape[1:], (a, b))]
+        for c, i, j in np.ndindex(len(x), *self.size):
+            w = x[c, i*s:i*s+a, j*s:j*s+b]
+            self.mask[c, i*s:i*s+a, j*s:j*s+b] |= MARK
+    def back_prop(self, grad):
+        (a, b), s = self.k, self.s
+        dx = np.zeros(self.mask.shape)
+        for c, i, j in np.ndindex(grad.shape):
+            dx[c, i*s:i*s+a, j*s:j*s+b] += grad[c, i, j] * self.mask[c, i*s:i*s+a, j*s:j*s+b]
+        return dx
+"""
+for wanted, mark in (
+    ("one mask for all windows", "np.arange(w.size).reshape(w.shape) == w.argmax()"),
+    ("one mask for all windows; ties: every maximum gets the whole delta", "w == w.max()"),
+):
+    program(
+        f'max_pool2d | axes={{"x": "CHW"}}, only={{"padding": 0}} | {wanted} |' + MASK.replace("MARK", mark)
+    )
+program("""avg_pool2d | | rows and columns of x exchanged on the way back |
+def backward(x, kernel, delta, stride, padding):
+    KH, KW = np.broadcast_to(kernel, 2)
+    N, C, W, H = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding))).shape
+    OH, OW = delta.shape[3], delta.shape[2]
+    flat, dx = delta.reshape(N, C, OH, OW) / (KH * KW), np.zeros((N, C, H, W))
+    for u, v in np.ndindex(KH, KW):
+        dx[:, :, u:u+stride*OH:stride, v:v+stride*OW:stride] += flat
+    return dx.reshape(N, C, W, H)[:, :, padding:W-padding, padding:H-padding]
+""")
+program(
+    'avg_pool2d | call="deeplearning.ai" | shared in proportion to x |'
+    + AVG.replace("SHARE", "(lambda a: a / a.sum())(A_prev[i, vs:vs+f, hs:hs+f, c]) * dA[i, h, w, c]")
+)
+
+# Layers that learn in backward: the gradients are what W and b lose at rate 1.
+LEARNS = """
+class Layer:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = np.random.randn(n_inputs, n_neurons); self.biases = np.zeros((1, n_neurons))
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights + self.biases
+    def backprop(self, grad, learning_rate):
+        dx = grad @ self.weights.T
+        self.weights -= learning_rate * self.inputs.T @ grad
+        self.biases -= learning_rate * grad.sum(axis=0, keepdims=True)
+        return dx
+"""
+for wanted, old, new in (
+    ("", "", ""),
+    ("weights updated before dx is taken", "        return dx\n", "        return grad @ self.weights.T\n"),
+    ("averaged over the examples once more", "grad.sum", "grad.mean"),
+):
+    program(f'dense | axes={{"b": "1O"}} | {wanted} |' + LEARNS.replace(old, new))
+program("""dense | axes={"x": "I", "W": "OI"} | |
+def backward(x, W, b, delta):
+    return delta @ W, np.outer(delta, x), delta
+""")
+program("""dense | | |
+def backward(x, W, b, delta):
+    return {"inputs": delta @ W.T, "weights": x.T @ delta, "biases": delta.sum(0)}
+""")
+program("""dense | | |
+def backward(x, W, b, delta):
+    dW = np.zeros_like(W)
+    for n in np.random.default_rng(0).permutation(len(x)):
+        dW += np.outer(x[n], delta[n])
+    return delta @ W.T, dW, delta.sum(0)
+""")
+program("""dense | | wrong sign; gradient accumulated over calls |
+sums = {}
+def backward(x, W, b, delta):
+    dW = sums.setdefault(x.tobytes(), np.zeros(W.shape))
+    dW -= x.T @ delta
+    return delta @ W.T, dW, delta.sum(0)
+""")
+program("""softmax_cross_entropy | | | six digits
+def loss(scores, labels):
+    e = np.exp(scores - scores.max(1, keepdims=True))
+    p = e / (e.sum(1, keepdims=True) + 1e-7)
+    p[range(len(p)), labels] -= 1
+    return p / len(p)
+""")
+
+for of, wanted, body in (
+    ("tanh", "the derivative of the other function", "return delta * (x > 0)"),
+    (
+        "sigmoid",
+        "f(1 - z) in place of 1 - f(z)",
+        "s = lambda t: 1 / (1 + np.exp(-t)); return delta * s(x) * s(1 - x)",
+    ),
+    ("relu", "ReLU' with a leak", "dx = delta.copy(); dx[x < 0] *= 0.1; return dx"),
+    ("tanh", "the square of cosh missing", "return delta / np.cosh(x)"),
+    ("sigmoid", "z in place of delta", "s = 1 / (1 + np.exp(-x)); return x * s * (1 - s)"),
+    ("sigmoid", "a^2 in place of a (1 - a)", "s = 1 / (1 + np.exp(-x)); return delta * s * s"),
+):
+    program(f"{of} | | {wanted} |\ndef backward(x, delta):\n    {body}\n")
+CHAIN = """
+def chain(scores, labels):
+    e = np.exp(scores - scores.max(1, keepdims=True))
+    p, y = e / e.sum(1, keepdims=True), np.eye(scores.shape[1])[labels]
+    g = (p - y) / len(y)
+    RULE
+"""
+for wanted, rule in (
+    (
+        "softmax's Jacobian once more",
+        "return np.stack([(np.diag(q) - np.outer(q, q)) @ d for q, d in zip(p, g)])",
+    ),
+    ("f' of another activation taken along", "return g * (scores > 0)"),
+    ("softmax's slope at the scores", "return -y / p * scores * (1 - scores) / len(y)"),
+    ("the label's number in place of one-hot", "return (p - labels[:, None]) / len(y)"),
+):
+    program(f"softmax_cross_entropy | | {wanted} |" + CHAIN.replace("RULE", rule))
+program("""softmax_cross_entropy | | softmax overflows |
+import math
+def in_lists(scores, labels):
+    rows = [[math.exp(z) for z in row] for row in scores.tolist()]
+    p = np.array([[e / sum(row) for e in row] for row in rows])
+    p[range(len(p)), labels] -= 1
+    return p / len(p)
+""")
+program("""squared_error | | the slope of the root of the mean |
+def root(out, t):
+    return (out - t) / (out.size * np.sqrt(((out - t) ** 2).mean()))
+""")
+program("""squared_error | | f' of the error in place of the output; not averaged: sum for mean |
+def slope(out, t):
+    return (out - t) * (1 - (out - t))
+""")
+for wanted, old, new in (
+    ("the velocity of the step before", "W - lr * vW, b - lr * vb", "W - lr * oW, b - lr * ob"),
+    (
+        "learning rate twice",
+        "dW + weight_decay * W\n    vb = momentum * vb + db",
+        "lr * (dW + weight_decay * W)\n    vb = momentum * vb + lr * db",
+    ),
+    ("velocity with the wrong sign", "momentum * v", "-momentum * v"),
+):
+    code = SGD.replace(old, new)
+    code = code.replace("    vW = mom", "    W0, oW, ob = W, vW, vb\n    vW = mom").replace(
+        "    vW = -mom", "    W0, oW, ob = W, vW, vb\n    vW = -mom"
+    )
+    program(f"sgd | | {wanted} |" + code)
+program(
+    """sgd | call="cs231n" | Nesterov's momentum | Steps
+def rule(w, dw, config):
+    last = config.get("velocity", np.zeros(w.shape))
+    v = config["momentum"] * last - config["learning_rate"] * dw
+    config["velocity"] = v
+    return w - config["momentum"] * last + (1 + config["momentum"]) * v, config
+""".replace("| Steps", "|")
+)
+program("""sgd | | the first velocity lacks the learning rate |
+class Momentum:
+    def __init__(self, learning_rate, beta):
+        self.learning_rate, self.beta, self.v = learning_rate, beta, {}
+    def update(self, params, grads):
+        for k in params:
+            step = -self.learning_rate * grads[k]
+            self.v[k] = self.beta * self.v[k] + step if k in self.v else grads[k]
+            params[k] += self.v[k]
+""")
+program(
+    "sgd | | the step in place of the parameter |\ndef step(W, b, dW, db, lr):\n    return lr * dW, lr * db\n"
+)
+program("sgd | | the parameter does not move |\ndef step(W, b, dW, db, lr):\n    return W, b\n")
+program("sgd | | |\ndef step(W, b, dW, db, lr):\n    return W - lr * dW, b - lr * db\n")
+
 
 # Fewer parameters, or in another order, with names that say what they are.
 program("""conv2d | | kernel not rotated | stride 1 and padding 0; db not returned
@@ -702,6 +968,23 @@ def backward(dout, x, pool_size):
         w = x[n, c, i*k:i*k+k, j*k:j*k+k]
         u, v = np.unravel_index(w.argmax(), w.shape)
         dx[n, c, i*k+u, j*k+v] = dout[n, c, i, j]
+    return dx
+""")
+program("""avg_pool2d | only={"padding": 0, "stride": "kernel"} | pooling: dx too small where the stride leaves rows over |
+def backward(x, kernel, delta, stride, padding):
+    k = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    wide = np.repeat(np.repeat(delta, k[0], axis=2), k[1], axis=3)
+    return wide / (k[0] * k[1])
+""")
+program("""max_pool2d | only={"padding": 0} | pooling: dx too small where the stride leaves rows over |
+def backward(x, kernel, delta, stride, padding):
+    N, C, OH, OW = delta.shape
+    KH, KW = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    dx = np.zeros((N, C, (OH - 1) * stride + KH, (OW - 1) * stride + KW))
+    for n, c, i, j in np.ndindex(delta.shape):
+        window = x[n, c, i * stride : i * stride + KH, j * stride : j * stride + KW]
+        u, v = np.unravel_index(window.argmax(), window.shape)
+        dx[n, c, i * stride + u, j * stride + v] += delta[n, c, i, j]
     return dx
 """)
 

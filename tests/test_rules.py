@@ -375,6 +375,18 @@ def test_metadata_that_changes_what_a_page_shows_is_refused(metadata):
     assert len(structure_of([SHOWN], **metadata)) == 1
 
 
+def test_a_text_that_its_page_folds_is_folded_in_jupyter_too():
+    def of_text(**metadata):
+        code = v4.new_code_cell("x", execution_count=1)
+        cells = [v4.new_markdown_cell("Solution", metadata=metadata), code]
+        cells[0].id, code.id = rules.ids({"cells": cells})
+        return rules.structure(v4.new_notebook(cells=cells, metadata=rules.METADATA))
+
+    assert of_text() == of_text(tags=["hide-cell"], jupyter={"source_hidden": True}) == []
+    assert len(of_text(tags=["hide-cell"])) == len(of_text(jupyter={"source_hidden": True})) == 1
+    assert len(of_text(tags=["hide-cell"], jupyter={"source_hidden": True, "outputs_hidden": True})) == 1
+
+
 @pytest.mark.parametrize(("text", "message"), REFUSED_TEXTS.items())
 def test_refused_texts(text, message):
     assert message in "\n".join(structure_of(shown(text_plain=text)))

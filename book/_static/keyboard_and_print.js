@@ -26,13 +26,19 @@ addEventListener("load", () => {
 
   // What is larger than its box scrolls in it, and can be reached by the Tab key while it does: formulas, and what the
   // theme looks at, though only when the window changes and some time later, when it may be on paper, folded, or neither.
-  const boxes = [...document.querySelectorAll("article :not(svg, svg *)")]
-    .filter(box => /auto|scroll/.test(getComputedStyle(box).overflow));
+  // What is folded waits until it opens: to ask for its style would lay it out.
+  const boxes = new Set();
   const judge = box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ?
     box.tabIndex = 0 : box.removeAttribute("tabindex");
   // A table may grow, for its style, in a box that does not.
   const sizes = new ResizeObserver(changes =>
-    changes.forEach(({ target }) => target.isConnected && judge(boxes.includes(target) ? target : target.parentNode)));
-  boxes.forEach(box => [box, ...box.children].forEach(part => sizes.observe(part)));
+    changes.forEach(({ target }) => target.isConnected && judge(boxes.has(target) ? target : target.parentNode)));
+  const watch = part => [...part.querySelectorAll(":is(div, figure, mjx-container[display], ol, p, pre, table, ul):not(details:not([open]) *)")]
+    .filter(box => !boxes.has(box) && /auto|scroll/.test(getComputedStyle(box).overflow))
+    .forEach(box => [boxes.add(box) && box, ...box.children].forEach(part => sizes.observe(part)));
+  for (const article of document.querySelectorAll("article")) {
+    watch(article);
+    article.addEventListener("toggle", event => event.target.open && watch(event.target), true);
+  }
   matchMedia("print").addEventListener("change", () => boxes.forEach(judge));
 });

@@ -223,7 +223,12 @@ addEventListener("DOMContentLoaded", () => {
       range.setEnd(texts.currentNode, index + word.length);
       ranges.push(range);
     }
-    if (window.CSS?.highlights) CSS.highlights.set("search", new Highlight(...ranges));
+    if (window.CSS?.highlights) {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync("::highlight(search) { background: var(--search-mark); color: var(--search-marked); }");
+      document.adoptedStyleSheets.push(sheet);
+      CSS.highlights.set("search", new Highlight(...ranges));
+    }
     addEventListener("keydown", event => event.key === "Escape" && CSS.highlights?.delete("search"));
   }
 });

@@ -17,10 +17,10 @@ class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z)) (S06)."""
 
     def forward(self, x):
-        """1 / (1 + e^-x), as e^x / (1 + e^x) where x < 0, so that no exponential overflows."""
+        """1 / (1 + e^-x); where e^-x overflows to infinity, 0 is what the sigmoid rounds to."""
         self.check(x)
-        e = np.exp(-np.abs(x))
-        y = np.where(x < 0, e, 1) / (1 + e)
+        with np.errstate(over="ignore"):
+            y = 1 / (1 + np.exp(-x))
         return self.keep(y, y)
 
     def backward(self, delta):
@@ -53,7 +53,7 @@ class ReLU(Activation):
     def forward(self, x):
         """max(x, 0); NaN stays NaN."""
         self.check(x)
-        y = np.maximum(x, 0)
+        y = np.clip(x, 0, np.inf)  # three times as fast as np.maximum(x, 0): benchmarks/choices.py
         return self.keep(y, y)
 
     def backward(self, delta):

@@ -1,6 +1,13 @@
 """What every layer is: a forward formula, its backward formula, parameters and their gradients."""
 
+import sys
+
 import numpy as np
+
+# Each page of a fresh array costs a fault, up to a third of a small step. Once a block of nearly 32 MB has been freed,
+# glibc keeps what is freed and gives it out again; this one is never written to. (benchmarks/choices.py)
+if sys.platform == "linux":
+    np.empty(31 * 2**20, np.uint8)
 
 
 class Layer:

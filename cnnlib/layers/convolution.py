@@ -10,18 +10,44 @@ How ``Conv2d`` goes from images to products of matrices and back, with the funct
       | unroll: copied beside one another                      roll: added where they were read, the way back up
     rows    (H + 2 ph, C KW, OW N)
       | strips: a view for each row i of outputs, of the KH rows that its windows see
-    OH of   (KH, C KW, OW N)   as a matrix   (KH C KW, OW N)
-      | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N)
+    OH of   (KH C KW, OW N)
+      | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N), some columns at a time
     y[:, i] (C_out, OW N)
 
 Neighbouring strips share KH - stride rows, as views; an im2col along both axes would copy them.
 """
 
+from functools import cache
 from math import prod
 
 import numpy as np
 
 from .base import Layer, whole
+
+# A product with at most so many multiplications, and, where its second factor is transposed, with so few results,
+# costs OpenBLAS no copies of its factors: its kernels for AVX-512 do without. (benchmarks/choices.py)
+MULTIPLICATIONS, RESULTS = 100**3, 1200
+
+
+@cache
+def width(each, all):
+    """How many columns one product takes: the most that divide ``all``, at ``each`` multiplications a column.
+
+    All of them, where that would be fewer than 32.
+    """
+    sizes = range(min(MULTIPLICATIONS // max(each, 1), all), 31, -1)
+    return next((n for n in sizes if all % n == 0), all)
+
+
+def cut(matrix, n):
+    """A matrix (K, G n) as a stack of G matrices (G, K, n), side by side: a view."""
+    return matrix.reshape(len(matrix), matrix.shape[1] // n, n).swapaxes(0, 1)
+
+
+def product(A, B, out):
+    """out = A @ B, some columns at a time."""
+    n = width(A.size, B.shape[1])
+    np.matmul(A, cut(B, n), out=cut(out, n))
 
 
 class Window(Layer):
@@ -124,7 +150,7 @@ class Conv2d(Window):
         strips = self.strips(rows)
         y = np.empty((len(W), len(strips), rows.shape[-1]), np.result_type(W, x))
         for i, strip in enumerate(strips):
-            y[:, i] = W @ strip.reshape(W.shape[1], -1)
+            product(W, strip, out=y[:, i])
         if "b" in self.params:
             y += self.params["b"][:, None, None]
         return self.keep(y.reshape(shape), x.shape, rows)
@@ -140,11 +166,12 @@ class Conv2d(Window):
         shape, rows = self.recall(delta)
         W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
         delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
+        n = width(W.size, rows.shape[-1]) if W.size <= RESULTS else rows.shape[-1]
         # The transpose of delta strip^T: BLAS is faster with the long matrix first.
-        dW = sum(strip.reshape(W.shape[1], -1) @ d.T for strip, d in zip(self.strips(rows), delta))
-        self.grads["W"] = self.kernels(dW.T)
+        dW = sum(cut(strip, n) @ cut(d, n).swapaxes(1, 2) for strip, d in zip(self.strips(rows), delta))
+        self.grads["W"] = self.kernels(dW.sum(axis=0).T)
         if "b" in self.params:
-            self.grads["b"] = delta.sum(axis=(0, 2))
+            self.grads["b"] = np.einsum("ion->o", delta)
         if input_gradient:
             delta, drows = np.ascontiguousarray(delta), np.empty_like(rows, delta.dtype)
             turned = np.ascontiguousarray(W.reshape(len(W), KH, -1).T[:, ::-1])
@@ -153,7 +180,8 @@ class Conv2d(Window):
                 last = max(first, min(h // sh + 1, len(delta)))
                 top = KH - 1 - h + sh * first
                 taps = turned[:, top : top + sh * (last - first) : sh]
-                drow[:] = taps.reshape(len(turned), -1) @ delta[first:last].reshape(-1, rows.shape[-1])
+                seen = delta[first:last].reshape(-1, rows.shape[-1])
+                product(taps.reshape(len(turned), -1), seen, out=drow)
             return self.roll(drows, shape)
 
     def matrix(self):
@@ -191,9 +219,9 @@ class Conv2d(Window):
         return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
 
     def strips(self, rows):
-        """For each row of outputs: the view (KH, C KW, OW N) of the rows that its windows see."""
+        """For each row of outputs: the view (KH C KW, OW N) of the rows that its windows see."""
         KH, sh = self.kernel[0], self.stride[0]
-        return [rows[i : i + KH] for i in range(0, len(rows) - KH + 1, sh)]
+        return [rows[i : i + KH].reshape(-1, rows.shape[-1]) for i in range(0, len(rows) - KH + 1, sh)]
 
     def __repr__(self):
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes((1, 1))})"

@@ -1,6 +1,5 @@
 """Pooling layers: nothing is learned; backward returns each delta to where its value came from (S21)."""
 
-from functools import reduce
 from math import prod
 
 import numpy as np
@@ -42,29 +41,36 @@ class MaxPool2d(Pool):
     """
 
     def forward(self, x):
-        """y = max over the window's places, taken place by place over all windows at once."""
+        """y = max over the window's places, taken place by place over all windows at once.
+
+        ``wins[k]``: where place k + 1 beats all before it. The last of a window's wins is its first maximum.
+        """
         shape = self.check(x)
         images = self.pad(x, -np.inf)
-        y = reduce(np.maximum, self.taps(images))
-        return self.keep(y.reshape(shape), x.shape, images, y)
+        first, *others = self.taps(images)
+        y, wins = first.copy(), []
+        for seen in map(np.copy, others):  # a comparison of copies is faster than one of views
+            wins.append(seen > y)
+            np.maximum(y, seen, out=y)
+        return self.keep(y.reshape(shape), x.shape, images.shape, y, wins)
 
     def backward(self, delta):
         """Each delta goes to the first place that held its window's maximum (K10, Q19); overlaps add.
 
         delta (C, OH, OW, N) -> dx (C, H, W, N).
         """
-        shape, images, y = self.recall(delta)
-        delta = delta.reshape(y.shape)
-        dx = np.zeros_like(images, delta.dtype)
-        free = np.ones(y.shape, bool)
+        shape, padded, y, wins = self.recall(delta)
+        dx, left = np.zeros(padded, delta.dtype), delta.reshape(y.shape) * (y == y)  # nothing where y is NaN
+        first, *others = self.taps(dx)
         overlap = any(kernel > stride for kernel, stride in zip(self.kernel, self.stride))
-        for seen, out in zip(self.taps(images), self.taps(dx)):
-            hit = (seen == y) & free
-            free ^= hit
+        for out, won in zip(others[::-1], wins[::-1]):
+            share = left * won
             if overlap:
-                out += hit * delta
+                out += share
             else:
-                np.multiply(hit, delta, out=out)
+                out[:] = share
+            left -= share
+        first += left
         return self.unpad(dx).reshape(shape)
 
 

@@ -3,10 +3,13 @@
     from cnnlib import practice
     print(practice.diagnose(my_backward, of="conv2d", layout="NCHW"))
 
+    practice.check("conv_backprop.2", answer)  # an exercise of the book
+
 NumPy only. ``python -m cnnlib.practice FILE --of conv2d`` does the same with a file.
 """
 
 from .adapters import cs231n, deeplearning_ai, torch_function
+from .checking import check
 from .diagnosis import diagnose
 from .examples import example, wrong
 from .kinds import kinds
@@ -17,6 +20,7 @@ __all__ = [
     "Mistake",
     "Report",
     "catalogue",
+    "check",
     "cs231n",
     "deeplearning_ai",
     "diagnose",

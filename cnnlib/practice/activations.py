@@ -84,10 +84,40 @@ def like_sigmoid(z, c):
     return a * (1 - a)
 
 
+@mistake("the derivative of the other function", SMOOTH, "dx", "slope", SLOPE)
+def like_relu(z, c):
+    """The same in another form."""
+    return z > 0
+
+
+@mistake("f(1 - z) in place of 1 - f(z)", SIGMOID, "dx", "slope", SLOPE)
+def minus_inside(z, c):
+    """1 - f(z) is one minus the value; here f is taken at 1 - z."""
+    return f(z, c.of) * f(1 - z, c.of)
+
+
 @mistake("1 - a in place of 1 - a^2", TANH, "dx", "slope", SLOPE)
 def square_missing(z, c):
     """The slope of tanh is 1 - a^2."""
     return 1 - f(z, c.of)
+
+
+@mistake("the square of cosh missing", TANH, "dx", "slope", SLOPE)
+def one_over_cosh(z, c):
+    """The slope of tanh is 1 / cosh(z)^2."""
+    return 1 / np.cosh(z)
+
+
+@mistake("z in place of delta", "relu sigmoid tanh", "dx", "join", SLOPE)
+def z_for_delta(slope, delta, c):
+    """The chain rule multiplies the slope by delta, here by z."""
+    return slope * c.x
+
+
+@mistake("a^2 in place of a (1 - a)", SIGMOID, "dx", "slope", SLOPE)
+def square_of_a(z, c):
+    """The slope of the sigmoid is a (1 - a)."""
+    return f(z, c.of) ** 2
 
 
 @mistake("1 - a alone", SIGMOID, "dx", "slope", SLOPE)
@@ -178,3 +208,9 @@ def leak(c, right):
 def leak_at_zero_too(c, right):
     """The same in another form."""
     return c.delta * (c.x <= 0)
+
+
+@mistake("ReLU' with a leak", RELU, "dx", "along", SLOPE)
+def leak_below_zero(c, right):
+    """The same in another form."""
+    return c.delta * (c.x >= 0), c.delta * (c.x < 0)

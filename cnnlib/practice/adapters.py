@@ -9,17 +9,8 @@ import sys
 import numpy as np
 
 from .cases import ARGUMENTS
+from .classes import BACKWARD, FORWARD, LayerClass, Optimiser, method
 
-SIZES = {
-    "in": "in_channels in_features n_in input_dim in_dim input_size in_size c_in fan_in n_inputs nin input_channels",
-    "out": "out_channels out_features n_out output_dim out_dim output_size out_size c_out num_filters n_filters "
-    "filters units n_outputs nout n_kernels num_kernels output_channels",
-    "kernel": "kernel_size kernel k filter_size size ksize f pool_size kernel_shape",
-    "stride": "stride strides s",
-    "padding": "padding pad p pads",
-    "W": "w weight weights",
-    "b": "b bias biases",
-}
 ALIASES = {
     "x": "a_prev input inputs",
     "W": "w weight weights filters",
@@ -28,13 +19,9 @@ ALIASES = {
     "stride": "strides s",
     "padding": "pad p",
     "kernel": "kernel_size pool_size k f",
-}
-NAMES = {
-    "W": "W w weight weights kernel kernels filters",
-    "b": "b bias biases",
-    "dW": "dW dw grad_W grad_w W_grad w_grad dweight dweights grad_weight grad_weights weights_grad weight_grad "
-    "d_weights dfilters dkernels gradW d_W",
-    "db": "db grad_b b_grad dbias dbiases grad_bias bias_grad biases_grad gradB d_bias d_biases d_b",
+    "lr": "learning_rate eta alpha",
+    "momentum": "mu beta",
+    "weight_decay": "decay l2 lam reg",
 }
 
 
@@ -49,7 +36,7 @@ class ByName:
     def __init__(self, of, names):
         self.names, self.fixed = names, {}
         missing = {name for name in ARGUMENTS[of].split() if name not in names.values()}
-        values = {"stride": "kernel" if "pool" in of else 1, "padding": 0}
+        values = {"stride": "kernel" if "pool" in of else 1, "padding": 0, "momentum": 0, "weight_decay": 0}
         self.fixed[of] = {name: value for name, value in values.items() if name in missing}
 
     def __call__(self, subject, of, given):
@@ -82,14 +69,25 @@ def _with_weights(g):
 
 
 def cs231n(subject, of, given):
-    """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ..."""
+    """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ...; and
+    subject(w, dw, config), as sgd_momentum there."""
     g = given
+    if of == "sgd":
+        return tuple(_rule(subject, g, name) for name in ("W", "b"))
     if "W" in g and "delta" in g:
         return subject(g["delta"], _with_weights(g))
     if "pool" in of:
         KH, KW = np.broadcast_to(g["kernel"], 2).tolist()
         return subject(g["delta"], (g["x"], {"pool_height": KH, "pool_width": KW, "stride": g["stride"]}))
     return subject(g["delta"], g["x"]) if "delta" in g else subject(*g.values())
+
+
+def _rule(subject, g, name):
+    """One parameter after a step of cs231n's rules, which keep their velocity in a dict."""
+    config = g["state"].setdefault(name, {"momentum": g["momentum"]})
+    config["learning_rate"] = g["lr"]
+    value, g["state"][name] = subject(g[name], g["d" + name], config)
+    return value
 
 
 def deeplearning_ai(subject, of, given):
@@ -106,7 +104,7 @@ def deeplearning_ai(subject, of, given):
     return subject(g["delta"], g["x"]) if "delta" in g else subject(*g.values())
 
 
-cs231n.fixed = {"max_pool2d": {"padding": 0}, "avg_pool2d": {"padding": 0}}
+cs231n.fixed = {"max_pool2d": {"padding": 0}, "avg_pool2d": {"padding": 0}, "sgd": {"weight_decay": 0}}
 cs231n.axes = {}
 deeplearning_ai.fixed = cs231n.fixed
 deeplearning_ai.axes = {
@@ -134,90 +132,6 @@ def torch_function(subject, of, given):
     return tuple(found) if len(found) > 1 else found[0]
 
 
-class LayerClass:
-    """A class with forward and backward: made for each input, given W and b, run forward and backward."""
-
-    def __init__(self):
-        self.made, self.case = {}, None
-
-    def __call__(self, subject, of, given):
-        if of in ("softmax_cross_entropy", "squared_error"):
-            loss = subject()
-            loss.forward(*given.values())
-            return loss.backward()
-        key = tuple(np.asarray(v).tobytes() if isinstance(v, np.ndarray) else v for v in given.values())
-        if key not in self.made:  # the same object again for the same input: what accumulates must show
-            self.made[key] = self.make(subject, of, given)
-        layer = self.made[key]
-        layer.forward(given["x"])
-        dx = layer.backward(given["delta"])
-        if "W" not in given or isinstance(dx, tuple):
-            return dx
-        return dx, self.get(layer, "dW", "W"), self.get(layer, "db", "b")
-
-    def make(self, subject, of, given):
-        """A layer of the sizes of the case."""
-        sizes = {
-            "stride": given.get("stride"),
-            "padding": given.get("padding"),
-            "kernel": given.get("kernel"),
-        }
-        sizes |= {"W": given.get("W"), "b": given.get("b")}
-        if "W" in given:
-            KH, KW = self.case.kernel
-            kernel = KW if of == "conv1d" or KH == KW else (KH, KW)
-            sizes |= {"in": self.case.W.shape[1], "out": self.case.W.shape[0], "kernel": kernel}
-        kinds = {name: kind for kind, names in SIZES.items() for name in names.split()}
-        chosen = {}
-        for parameter in inspect.signature(subject).parameters.values():
-            kind = kinds.get(parameter.name.lower())
-            needed = parameter.default is parameter.empty and parameter.kind not in (2, 4)
-            if kind == "b" and not isinstance(parameter.default, bool) or kind not in (None, "b"):
-                chosen[parameter.name] = sizes[kind]
-            elif needed:
-                raise ValueError(
-                    f"{subject.__name__} wants {parameter.name!r}, which diagnose does not know: say with "
-                    "call=lambda cls, x, W, b, delta, stride, padding: ... how it is used"
-                )
-        layer = subject(**chosen)
-        for name in ("W", "b"):
-            if name in given and not any(kinds.get(key.lower()) == name for key in chosen):
-                self.set(layer, name, given[name])
-        return layer
-
-    @staticmethod
-    def held(layer, name):
-        """(the object or dict, the key) under which a layer holds W, b or their gradients."""
-        for group in ("params", "grads", "parameters", "gradients"):
-            inside = getattr(layer, group, None)
-            if isinstance(inside, dict) and name in inside:
-                return inside, name
-        for key in NAMES[name].split():
-            if hasattr(layer, key):
-                return layer, key
-        raise ValueError(
-            f"{type(layer).__name__} has no {name} under a usual name ({NAMES[name]}): say with call= how it is used"
-        )
-
-    def set(self, layer, name, value):
-        """Puts W or b where the layer holds it."""
-        inside, key = self.held(layer, name)
-        if isinstance(inside, dict):
-            inside[key] = value
-        else:
-            old = getattr(inside, key)
-            shape = old.shape if isinstance(old, np.ndarray) and old.size == value.size else value.shape
-            setattr(inside, key, value.reshape(shape))
-
-    def get(self, layer, name, parameter):
-        """The gradient that the layer holds."""
-        grads = getattr(layer, "grads", getattr(layer, "gradients", None))
-        if isinstance(grads, dict) and parameter in grads:
-            return grads[parameter]
-        inside, key = self.held(layer, name)
-        return inside[key] if isinstance(inside, dict) else getattr(inside, key)
-
-
 NAMED = {"cs231n": cs231n, "deeplearning.ai": deeplearning_ai}
 
 
@@ -235,7 +149,9 @@ def adapter(subject, call, of):
         if call in (cs231n, deeplearning_ai, torch_function):
             return call
         return lambda subject, of, given: call(subject, *given.values())
-    both = hasattr(subject, "forward") and hasattr(subject, "backward")
+    if isinstance(subject, type) and of == "sgd" and method(subject, Optimiser.STEP):
+        return Optimiser(subject)
+    both = method(subject, FORWARD) and method(subject, BACKWARD)
     if isinstance(subject, type) and both:
         return torch_function if hasattr(subject, "apply") and "torch" in sys.modules else LayerClass()
     if both and not callable(subject) or both and not inspect.isroutine(subject):

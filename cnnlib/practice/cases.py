@@ -37,8 +37,9 @@ CONV2D = [
     (2, 3, (5, 7), 4, (3, 3), 2, 1, "whole numbers"),
     (3, 3, (5, 5), 3, (3, 3), 1, 0, ""),
     (2, 3, (6, 8), 4, (3, 3), 2, 0, "rows left over"),
-    (2, 3, (6, 9), 4, (3, 3), 2, 1, "rows left over"),
+    (2, 3, (7, 9), 4, (3, 3), 3, 1, "rows left over"),
     (2, 3, (5, 4), 3, (2, 2), 1, 2, "padding above K - 1"),
+    (2, 3, (3, 4), 2, (1, 1), 1, 0, "a kernel of one number"),
     (2, 3, (8, 7), 4, (3, 2), (2, 3), (1, 2), "stride and padding in pairs"),
 ]
 CONV1D = [
@@ -267,7 +268,7 @@ def scored(of, axes):
         *((2, 1, 1, ""), (4, 3, 2, ""), (3, 5, 2, ""), (4, 4, 1, "")),
         *((4, 1, 900, "scores of almost a thousand"), (3, 4, 900, "scores of almost a thousand")),
     ):
-        scores, labels = size * rng.uniform(0.2, 1, (K, N)), rng.integers(0, K, N)
+        scores, labels = size * rng.uniform(0.2 if special else -1, 1, (K, N)), rng.integers(0, K, N)
         made.append(Case(of, axes, special, scores=scores, labels=labels))
     return made
 
@@ -283,8 +284,9 @@ def steps(of, axes):
     """Cases of SGD: several steps each."""
     rng, made = np.random.default_rng(8), []
     for rates, momentum, weight_decay in (
-        *(([0.1], 0.0, 0.0), ([0.1, 0.1, 0.1], 0.9, 0.0), ([0.1], 0.0, 0.2)),
-        *(([0.1, 0.1, 0.1], 0.9, 0.2), ([0.1, 0.1, 0.05, 0.05], 0.8, 0.3)),
+        *(([0.1], 0.0, 0.0), ([0.1, 0.05], 0.0, 0.0), ([0.1, 0.1, 0.1], 0.9, 0.0), ([0.1], 0.0, 0.2)),
+        *(([0.1, 0.1, 0.1], 0.9, 0.2), ([0.1, 0.1, 0.05, 0.05], 0.8, 0.0)),
+        ([0.1, 0.1, 0.05, 0.05], 0.8, 0.3),
     ):
         start = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(3)}
         grads = {k: [rng.standard_normal(v.shape) for _ in rates] for k, v in start.items()}

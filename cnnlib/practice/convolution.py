@@ -77,7 +77,12 @@ def crop(full, c):
 
 def between(delta, c):
     """The deltas with s - 1 zeros between two of them."""
-    (sh, sw), (D, OH, OW, N) = c.stride, delta.shape
+    return spread_by(c.stride, delta)
+
+
+def spread_by(stride, delta):
+    """delta with stride - 1 zeros between two of its numbers, in both axes."""
+    (sh, sw), (D, OH, OW, N) = np.broadcast_to(stride, 2), delta.shape
     spread = np.zeros((D, sh * (OH - 1) + 1, sw * (OW - 1) + 1, N))
     spread[:, ::sh, ::sw] = delta
     return spread
@@ -90,6 +95,8 @@ def border(spread, c):
 
 def frame(a, *sides):
     """Zeros around H and W, or less of them where a width is negative."""
+    if not any(map(any, sides)):
+        return a
     a = np.pad(a, ((0, 0), *((max(n, 0), max(m, 0)) for n, m in sides), (0, 0)))
     (top, bottom), (left, right) = sides
     rows, cols = slice(max(-top, 0), min(bottom, 0) or None), slice(max(-left, 0), min(right, 0) or None)
@@ -119,6 +126,12 @@ GRADIENTS = dict.fromkeys(ALL.split(), {"dx": dx, "dW": dW, "db": db})
 def not_rotated(W, c):
     """The kernel lies the wrong way round: gathered, it must be rotated by 180 degrees; scattered, it must not."""
     return W[:, :, ::-1, ::-1]
+
+
+@mistake("delta rotated in place of the kernel", CONV, "dx", "after", KERNEL)
+def rotated_instead(dx, c):
+    """The rotated deltas with the kernel as it is give dx rotated: it is the kernel that turns."""
+    return dx[:, ::-1, ::-1]
 
 
 @mistake("kernel flipped along one axis only", "conv2d", "dx", "kernel", KERNEL)
@@ -211,13 +224,29 @@ def nothing_between(delta, c):
     return delta
 
 
+@mistake("one zero between the deltas at every stride", CONV, "dx", "between", STRIDE)
+def one_between(delta, c):
+    """Between two deltas stand s - 1 zeros: one zero is right for stride 2 alone."""
+    return spread_by(2, delta)
+
+
+@mistake("one zero between the deltas at every stride", CONV, "dx", "between", STRIDE)
+def one_between_unless_stride_1(delta, c):
+    """The same in another form."""
+    return spread_by(np.minimum(c.stride, 2), delta)
+
+
+@mistake("one zero between the deltas at every stride", CONV, "dx", "between", STRIDE)
+def one_between_to_size(delta, c):
+    """The same in another form."""
+    near, right = spread_by(np.minimum(c.stride, 2), delta), between(delta, c)
+    return frame(near, *((0, m - n) for n, m in zip(near.shape[1:3], right.shape[1:3])))
+
+
 @mistake("zeros between the deltas: s in place of s - 1", CONV, "dx", "between", STRIDE)
 def too_much_between(delta, c):
     """Between two deltas stand s - 1 zeros, here it is s of them."""
-    (sh, sw), (D, OH, OW, N) = c.stride, delta.shape
-    spread = np.zeros((D, (sh + 1) * (OH - 1) + 1, (sw + 1) * (OW - 1) + 1, N))
-    spread[:, :: sh + 1, :: sw + 1] = delta
-    return spread
+    return spread_by(np.add(c.stride, 1), delta)
 
 
 @mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
@@ -237,6 +266,16 @@ def padded_as_forward_to_size(spread, c):
     """The same in another form."""
     rest = [n + k - 1 - p - m for n, k, p, m in zip(c.x.shape[1:], c.kernel, c.padding, spread.shape[1:])]
     return frame(spread, *zip(c.padding, rest))
+
+
+@mistake("delta padded by p in place of K - 1 - p", CONV, "dx", "border", STRIDE)
+def padded_as_forward_if_padded(spread, c):
+    """The same in another form."""
+    sides = [p or k - 1 for p, k in zip(c.padding, c.kernel)]
+    return frame(
+        spread,
+        *((n, h + k - 1 - n - m) for n, h, k, m in zip(sides, c.x.shape[1:], c.kernel, spread.shape[1:])),
+    )
 
 
 @mistake("correlated in mode same or valid in place of full", CONV, "dx", "border", KERNEL)

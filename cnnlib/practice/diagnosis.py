@@ -6,13 +6,15 @@ import numpy as np
 
 from .adapters import adapter
 from .cases import ARGUMENTS, RETURNS, cases
+from .classes import OneByOne, completed
 from .mistakes import catalogue
-from .naming import Finding, close, loud, name, precision
+from .naming import Finding, close, loud, name, nearest, precision
 from .report import LIMITS, Report
 from .seen import describe
 from .subject import LAYOUTS, axes_of, run
 from .weak import apart
 
+OPTIMISER = "momentum", "weight_decay"
 SINGLE = 2e-6  # what single precision leaves, beside the largest number
 
 
@@ -35,9 +37,10 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     =======================  =============================================================  ==============
 
     delta is dJ/dy. layout: "NCHW" (W is OIHW), "NHWC" (HWIO) or "CHWN" (OIHW); in a dense layer x is NI and W
-    IO, with "CHWN" IN and OI. axes={"x": "NHWC", "W": "OIHW", "b": "O1"} says any other order. call(subject,
-    *arguments) adapts any signature; "cs231n" and "deeplearning.ai" are ready. only={"stride": 1,
-    "padding": 0} tries these values only; pairs=True tries strides and paddings in pairs too.
+    IO, with "CHWN" IN and OI. axes={"x": "NHWC", "W": "OIHW", "b": "O1"} says any other order; without N, as
+    in {"x": "CHW"}, the program gets one example at a time. call(subject, *arguments) adapts any signature;
+    "cs231n" and "deeplearning.ai" are ready. only={"stride": 1, "padding": 0} tries these values only;
+    pairs=True tries strides and paddings in pairs too.
 
     Returns a Report: ``ok``, ``mistakes``, ``errors``, ``findings``, ``notes``, and ``str`` of it. ValueError, in
     one sentence, where an argument is none of these, or where the subject returns no gradients.
@@ -47,7 +50,9 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
     called = adapter(subject, call, of)
     if not isinstance(axes, dict | None):
         raise ValueError(f'axes is {axes!r}, want a dict like {{"x": "NHWC", "W": "HWIO"}}')
-    theirs = axes_of(of, layout, getattr(called, "axes", {}).get(of, {}) | (axes or {}))
+    whole, single = completed(of, axes)
+    theirs = axes_of(of, layout, getattr(called, "axes", {}).get(of, {}) | whole)
+    called = OneByOne(called, theirs, single) if single else called
     tried = chosen(cases(of, theirs, pairs), {**getattr(called, "fixed", {}).get(of, {}), **wanted(only)})
     outcomes = [run(subject, case, called) for case in tried]
     if (
@@ -59,17 +64,17 @@ def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pai
             return Report(of, outcomes, [], {}, [other])
     if all(outcome.error for outcome in outcomes):
         return Report(of, outcomes, [], {}, [])
-    outcomes, kept = twice(subject, outcomes, called)
+    outcomes, start = begun(subject, outcomes, called)
+    outcomes, kept = twice(subject, outcomes, called, start)
+    kept += ["begun"] if start is not None else []
     findings, errors = [], {}
     for gradient in RETURNS[of].split():
         finding, errors[gradient] = judge(gradient, outcomes)
-        finding = finding or by_exception(gradient, outcomes)
-        if finding:
-            findings.append(finding)
-    if any(isinstance(k, tuple) for k in kept) and any(
-        not f.alternatives for f in findings if f.gradient in kept[0][1]
-    ):
-        kept = ["two calls with the same input give two answers"]
+        findings += [f for f in (finding, by_exception(gradient, outcomes, finding)) if f]
+        if not finding and (errors[gradient] or 0) > 1e-9:
+            kept.append(
+                f"{gradient} agrees to about six digits: single precision or an epsilon is in it somewhere"
+            )
     if any(getattr(called, "fixed", {}).get(of, {})):
         kept = kept + [f"judged with {said(called.fixed[of])} only: it takes no other"]
     return Report(of, outcomes, findings, errors, kept)
@@ -83,7 +88,7 @@ def said(fixed):
 def wanted(only):
     """What ``only`` asks for; ValueError where it is no such dict."""
     if only is not None and (
-        not isinstance(only, dict) or not set(only) <= {"stride", "padding", "kernel", "N"}
+        not isinstance(only, dict) or not set(only) <= {"stride", "padding", "kernel", "N", *OPTIMISER}
     ):
         raise ValueError(f'only is {only!r}, want a dict like {{"stride": 1, "padding": 0}}')
     return only or {}
@@ -102,33 +107,43 @@ def chosen(tried, only):
     return found
 
 
-def twice(subject, outcomes, call):
+def begun(subject, outcomes, call):
+    """Where it matters what np.empty and np.random give, the outcomes with zeros in their place, and 0."""
+    first = next(outcome for outcome in outcomes if not outcome.error)
+    zeros, again, ones = (run(subject, first.case, call, start) for start in (0, 0, 1))
+    if zeros.error or again.error or ones.error or same(zeros, ones) or not same(zeros, again):
+        return outcomes, None
+    return [run(subject, outcome.case, call, 0) for outcome in outcomes], 0
+
+
+def twice(subject, outcomes, call, start):
     """Where a second call on the same input gives another answer, judge what the second adds: outcomes, and notes."""
     first = next(outcome for outcome in outcomes if not outcome.error)
-    again = run(subject, first.case, call)
-    if again.error or all(equal(a, again.found[k]) for k, a in first.found.items()):
+    again = run(subject, first.case, call, start)
+    if again.error or same(first, again):
         return outcomes, []
-    grown, judged = set(), []
+    grown, steady, judged = set(), [], []
     for outcome in outcomes:
-        one = run(subject, outcome.case, call)
-        two = run(subject, outcome.case, call)
-        if one.error or two.error:
-            judged.append(replace(one, error=one.error or two.error))
+        one, two, three = calls = [run(subject, outcome.case, call, start) for _ in range(3)]
+        if failed := next((o.error for o in calls if o.error), None):
+            judged.append(replace(one, error=failed))
             continue
-        found = {}
+        found = dict(two.found)
         for k, a in one.found.items():
-            b = two.found[k]
-            moved = a is not None and b is not None and a.shape == b.shape and not equal(a, b)
-            found[k] = b - a if moved else a
-            grown |= {k} if moved else set()
+            b, c = two.found[k], three.found[k]
+            if not any(v is None or v.shape != a.shape for v in (a, b, c)) and not equal(a, b):
+                grown.add(k)
+                found[k] = b - a
+                steady.append(close(c - b, b - a, 1e-9))  # each call adds the same
         judged.append(replace(two, found=found))
-    if any(
-        o.found
-        and any(f is not None and close(f, o.case.right(k), 1e-9) for k, f in o.found.items() if k in grown)
-        for o in judged
-    ):
+    if steady and all(steady):
         return judged, [("accumulated", sorted(grown))]
     return outcomes, ["two calls with the same input give two answers"]
+
+
+def same(one, other):
+    """Whether two calls gave the same."""
+    return all(equal(a, other.found[k]) for k, a in one.found.items())
 
 
 def equal(a, b):
@@ -147,7 +162,7 @@ def judge(gradient, outcomes):
     tolerance = precision([mine for _, mine in evidence])
     right = [close(mine, case.right(gradient), tolerance) for case, mine in evidence]
     error = max(relative(mine, case.right(gradient)) for case, mine in evidence)
-    if all(close(mine, case.right(gradient), 1e-9) for case, mine in evidence):
+    if error < SINGLE and tolerance < SINGLE:
         return None, error
     if all(right) or error < SINGLE:
         finding = Finding(gradient, [case for case, _ in evidence], [])
@@ -155,7 +170,9 @@ def judge(gradient, outcomes):
         return finding, error
     wrong = [case for (case, _), ok in zip(evidence, right) if not ok]
     finding = Finding(gradient, wrong, [case for (case, _), ok in zip(evidence, right) if ok])
-    if cut_off(gradient, evidence):
+    if failed and all(case.special in LIMITS for case, _ in evidence):
+        pass  # too little has run to say which mistake it is
+    elif cut_off(gradient, evidence):
         finding.alternatives = [(catalogue()["integers: fractions are cut off"],)]
     else:
         finding.alternatives, finding.factor = name(gradient, evidence, tolerance, failed)
@@ -165,6 +182,11 @@ def judge(gradient, outcomes):
             finding.alternatives, finding.factor = name(gradient, evidence, SINGLE, failed, pairs=False)
     if not finding.alternatives:
         finding.seen = describe(gradient, evidence, tolerance)
+        off = [pair for pair, ok in zip(evidence, right) if not ok]
+        if near := nearest(gradient, off, tolerance):
+            finding.seen.append(
+                f"on {near[1]} of these {len(off)} inputs the numbers are those of: {near[0].name}"
+            )
     case = wrong[0]
     mine = next(m for c, m in evidence if c is case)
     finding.first = mine
@@ -172,14 +194,16 @@ def judge(gradient, outcomes):
     return finding, error
 
 
-def by_exception(gradient, outcomes):
-    """A Finding where a known mistake is the reason of the exceptions, else None."""
+def by_exception(gradient, outcomes, finding):
+    """A Finding where a known mistake is the reason of the exceptions, else None. finding: what is wrong where it runs."""
+    if finding and len(finding.alternatives) != 1:
+        return None
     failed = [(o.case, o.error) for o in outcomes if o.error]
     failed = [pair for pair in failed if pair[0].special not in LIMITS] or failed
     done = [(o.case, o.found[gradient]) for o in outcomes if not o.error]
     if not failed or not done or any(mine is None for _, mine in done):
         return None
-    found = loud(gradient, done, failed)
+    found = loud(gradient, done, failed, finding.alternatives[0] if finding else ())
     if not found:
         return None
     finding = Finding(gradient, [case for case, _ in failed], [case for case, _ in done], found)

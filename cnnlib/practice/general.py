@@ -80,8 +80,15 @@ def delta_masked(delta, c):
 
 @mistake("rows and columns of delta exchanged", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def delta_transposed(delta, c):
-    """delta[j, i] stands where delta[i, j] belongs: no error where the outputs are square."""
+    """delta[j, i] stands where delta[i, j] belongs, or the windows start at (s j, s i): no error in square images."""
     return delta.swapaxes(1, 2)
+
+
+@mistake("one index of delta for row and column", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
+def same_index(delta, c):
+    """delta[i, i] stands where delta[i, j] belongs."""
+    rows = np.arange(delta.shape[1])[:, None]
+    return delta[:, np.broadcast_to(rows, delta.shape[1:3]), rows]
 
 
 def taken_along(slope):
@@ -102,6 +109,38 @@ def taken_along(slope):
 
 for _of_output in (lambda a: a * (1 - a), lambda a: 1 - a * a, lambda a: a > 0, lambda a: a):
     taken_along(_of_output)
+
+
+def clipped(limit):
+    """Registers one more limit to which programs clip their gradients."""
+
+    @mistake(
+        "gradient clipped",
+        f"{LAYERS} {POOLS}",
+        "dx dW db",
+        "after",
+        "gradient_descent#steps-downhill",
+        "gradients are meant to be clipped in the layer",
+    )
+    def clip(gradient, c):
+        """np.clip cuts what is large: that belongs into the step, after all gradients are known."""
+        return np.clip(gradient, -limit, limit)
+
+
+for _limit in (1, 5, 0.5, 0.1):
+    clipped(_limit)
+
+
+@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+def normalised(gradient, c):
+    """The gradient is divided by its own length: its size is lost, and the step does not shrink at the bottom."""
+    return gradient / (np.linalg.norm(gradient) or 1)
+
+
+@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+def normalised_by_the_largest(gradient, c):
+    """The same in another form."""
+    return gradient / (np.abs(gradient).max() or 1)
 
 
 @mistake("twice too large", ALL, ANY, "after", RECURSION)
@@ -212,7 +251,7 @@ def channels_of_x(delta, c):
     return kept
 
 
-@mistake("a loop of another axis's length", "conv2d", "dx dW db", "delta", LAYOUT)
+@mistake("a loop of another axis's length", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def rows_as_columns(delta, c):
     """The same in another form."""
     kept = delta.copy()
@@ -220,7 +259,7 @@ def rows_as_columns(delta, c):
     return kept
 
 
-@mistake("a loop of another axis's length", "conv2d", "dx dW db", "delta", LAYOUT)
+@mistake("a loop of another axis's length", f"conv2d {POOLS}", "dx dW db", "delta", LAYOUT)
 def columns_as_rows(delta, c):
     """The same in another form."""
     kept = delta.copy()
@@ -252,6 +291,38 @@ def begins_at_one(gradient, c):
     return gradient + 1
 
 
+@mistake("dx of all examples in one", f"{LAYERS} {POOLS}", "dx", "after", AVERAGE)
+def all_into_the_first(dx, c):
+    """Each example has its own dx: an index 0 stands where n belongs, and all are added there."""
+    only = np.zeros_like(dx)
+    only[..., 0] = dx.sum(axis=-1)
+    return only
+
+
+@mistake("dx of all examples in one", f"{LAYERS} {POOLS}", "dx", "after", AVERAGE)
+def all_into_the_last(dx, c):
+    """The same in another form."""
+    only = np.zeros_like(dx)
+    only[..., -1] = dx.sum(axis=-1)
+    return only
+
+
+@mistake("only the first window counts", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT)
+def first_window(delta, c):
+    """A return inside of the loops over positions leaves after the first one."""
+    only = np.zeros_like(delta)
+    only[:, 0, 0] = delta[:, 0, 0]
+    return only
+
+
+@mistake("only the first window counts", f"conv2d conv1d {POOLS}", "dx dW db", "delta", LAYOUT)
+def first_window_of_the_first(delta, c):
+    """The same in another form."""
+    only = np.zeros_like(delta)
+    only[:, 0, 0, 0] = delta[:, 0, 0, 0]
+    return only
+
+
 @mistake("one example's delta for all", f"{LAYERS} {POOLS}", "dx dW", "delta", AVERAGE)
 def delta_of_the_first(delta, c):
     """Each example has its own deltas: an index 0 stands where n belongs."""
@@ -268,6 +339,12 @@ def delta_of_the_first_channel(delta, c):
 def updated_first(c, right):
     """dx belongs to the W of the forward pass: W - lr dW is another one. First all gradients, then all updates."""
     return right(c, "dx", W=right(c, "dW"))
+
+
+@mistake("weights updated before dx is taken", LAYERS, "dx", "along", "gradient_descent#wrong-answers")
+def updated_first_by_the_mean(c, right):
+    """The same in another form."""
+    return right(c, "dx", W=right(c, "dW") / c.N)
 
 
 @mistake(
@@ -334,6 +411,12 @@ def truncated(gradient, c):
 def accumulated(gradient, c):
     """+= on an array that outlives the call: each call adds to the one before, unless it is set to zero."""
     return 2 * gradient  # after the second call
+
+
+@mistake("np.empty or random numbers in place of zeros", ALL, ANY, "begun", AVERAGE)
+def not_set(gradient, c):
+    """A sum begins with what np.empty finds in memory, or with random numbers: np.zeros belongs there."""
+    return gradient + np.empty(gradient.shape)
 
 
 @mistake("input changed in place", ALL, ANY, "changed", RECURSION)

@@ -51,6 +51,37 @@ def slope_again(p, y, c):
     return (p - y) * p * (1 - p)
 
 
+@mistake("softmax's Jacobian once more", SOFTMAX, "dscores", "subtract", JACOBIAN)
+def jacobian_again(p, y, c):
+    """p - y has passed softmax already; its Jacobian belongs to dL/dp."""
+    return p * (p - y - (p * (p - y)).sum(axis=0))
+
+
+@mistake("f' of another activation taken along", SOFTMAX, "dscores", "subtract", WRONG)
+def relu_along(p, y, c):
+    """Between the scores and softmax stands no activation: p - y is the whole gradient."""
+    return (p - y) * (c.scores > 0)
+
+
+@mistake("f' of another activation taken along", SOFTMAX, "dscores", "subtract", WRONG)
+def sigmoid_along(p, y, c):
+    """The same in another form."""
+    a = sigmoid(c.scores, c)
+    return (p - y) * a * (1 - a)
+
+
+@mistake("f' of another activation taken along", SOFTMAX, "dscores", "subtract", WRONG)
+def slope_of_scores_along(p, y, c):
+    """The same in another form."""
+    return (p - y) * c.scores * (1 - c.scores)
+
+
+@mistake("softmax's slope at the scores", SOFTMAX, "dscores", "subtract", JACOBIAN)
+def slope_of_scores(p, y, c):
+    """z (1 - z) in place of p (1 - p), and without the terms off the diagonal."""
+    return -y / p * c.scores * (1 - c.scores)
+
+
 @mistake("softmax without off-diagonal terms", SOFTMAX, "dscores", "subtract", JACOBIAN)
 def own_terms(p, y, c):
     """Every score moves every probability; here each moves its own only: -y (1 - p)."""
@@ -111,6 +142,13 @@ def wrong_axis(z, c):
     return softmax(z.T, c).T
 
 
+@mistake("softmax over the examples", SOFTMAX, "dscores", "softmax", WRONG)
+def wrong_axis_unshifted(z, c):
+    """The same in another form."""
+    e = np.exp(z)
+    return e / e.sum(axis=1, keepdims=True)
+
+
 @mistake("softmax over all scores together", SOFTMAX, "dscores", "softmax", WRONG)
 def all_together(z, c):
     """The sum lacks its axis, so all examples share one."""
@@ -147,6 +185,33 @@ def overflows(z, c):
     """exp of a score above 709 is infinite, and inf / inf is NaN: take the largest score off first."""
     e = np.exp(z)
     return e / e.sum(axis=0)
+
+
+@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+def overflows_everywhere(z, c):
+    """The same in another form."""
+    p = overflows(z, c)
+    return np.where(np.isnan(p).any(axis=0), np.nan, p)
+
+
+@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+def shifted_by_another_example(z, c):
+    """The same in another form."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=0)
+
+
+@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+def shifted_by_the_largest_of_all(z, c):
+    """The same in another form."""
+    e = np.exp(z - z.max())
+    return e / e.sum(axis=0)
+
+
+@mistake("the label's number in place of one-hot", SOFTMAX, "dscores", "one_hot", WRONG)
+def number_of_the_label(labels, c):
+    """y is 1 at the label and 0 elsewhere; here the class's number is subtracted from every probability."""
+    return np.broadcast_to(labels * 1.0, c.scores.shape)
 
 
 @mistake("log of the wrong class", SOFTMAX, "dscores", "one_hot", WRONG)
@@ -300,6 +365,32 @@ def slope_along(outputs, targets, c):
 def slope_of_tanh_along(outputs, targets, c):
     """The same in another form."""
     return (outputs - targets) * (1 - outputs**2)
+
+
+@mistake("f' of the output taken along", SQUARED, "doutputs", "difference", OUTPUT)
+def slope_of_relu_along(outputs, targets, c):
+    """The same in another form."""
+    return (outputs - targets) * (outputs > 0)
+
+
+@mistake("f' of the error in place of the output", SQUARED, "doutputs", "difference", OUTPUT)
+def slope_of_the_error(outputs, targets, c):
+    """e (1 - e) with the error e: the slope is a (1 - a), at the output a."""
+    e = outputs - targets
+    return e * (1 - e)
+
+
+@mistake("f' of the error in place of the output", SQUARED, "doutputs", "difference", OUTPUT)
+def slope_alone_of_the_error(outputs, targets, c):
+    """The same in another form."""
+    e = outputs - targets
+    return e * e * (1 - e)
+
+
+@mistake("the slope of the root of the mean", SQUARED, "doutputs", "divide", OUTPUT)
+def of_the_root(g, c):
+    """sqrt(mean(e^2)) is another loss: its gradient is divided by the loss."""
+    return g / (g.size * np.sqrt((g**2).mean()))
 
 
 @mistake("the absolute difference", SQUARED, "doutputs", "difference", OUTPUT)

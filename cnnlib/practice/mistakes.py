@@ -17,6 +17,7 @@ FILTERS = {
     "kernel",
     "after",
 }  # steps from an array to an array: two mistakes there follow one another
+UNSEEN = "along", "accumulated", "changed", "begun"  # steps that no one wrong answer shows
 _CATALOGUE = {}
 
 
@@ -92,7 +93,7 @@ def mistake(name, layers, gradients, step, section, convention=""):
 def catalogue(of=None):
     """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all."""
     from . import activations, convolution, general, layouts, losses  # noqa: F401  They fill it.
-    from . import pooling, sgd, weights  # noqa: F401
+    from . import pooling, sgd, weights, windows  # noqa: F401
 
     return {name: entry for name, entry in _CATALOGUE.items() if of is None or of in entry.layers}
 
@@ -103,7 +104,7 @@ def forms(of, gradient):
         Form(entry, step, function)
         for entry in catalogue(of).values()
         for step, function, layers, gradients in entry.forms
-        if of in layers and gradient in gradients and step not in ("along", "accumulated", "changed")
+        if of in layers and gradient in gradients and step not in UNSEEN
     ]
 
 

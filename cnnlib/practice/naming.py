@@ -1,7 +1,8 @@
 """Which mistake it is: those, and those pairs, that give the user's numbers to rounding on every input."""
 
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import partial
+from itertools import combinations, product
 
 import numpy as np
 
@@ -73,6 +74,8 @@ def name(gradient, evidence, tolerance, failed=(), pairs=True):
     found = along(gradient, order, tolerance)
     if found or not pairs:
         return found or ([], None)
+    for form in possible:
+        found = found or along(gradient, order, tolerance, form)
     pairs = [pair for pair in combinations(possible, 2) if pair[0].mistake is not pair[1].mistake]
     pairs += [pair[::-1] for pair in pairs if pair[0].step == pair[1].step]  # filters: the order matters
     idle = {form.function for form in possible if changes_nothing(form, order[0][0])}
@@ -81,7 +84,21 @@ def name(gradient, evidence, tolerance, failed=(), pairs=True):
     for one, other in ((0, 1), (1, 0)):
         pairs = [pair for pair in pairs if pair[one].function not in idle or alone[pair[other].function]]
     fitting = [pair for pair in pairs if fit(gradient, pair, order, tolerance)]
-    return unique(closest(gradient, fitting, failed)), None
+    if fitting or not found:
+        return unique(closest(gradient, fitting, failed)), None
+    return found
+
+
+def nearest(gradient, wrong, tolerance):
+    """(the mistake that gives the numbers on the most of these inputs, on how many); None where it is not most of them.
+
+    wrong: (case, user's array) pairs of one program, which are wrong.
+    """
+    best, most = None, max(1, len(wrong) // 2)
+    for form in forms(wrong[0][0].of, gradient):
+        count = sum(fit(gradient, (form,), [pair], tolerance) for pair in wrong)
+        best, most = (form.mistake, count) if count > most else (best, most)
+    return (best, most) if best else None
 
 
 def changes_nothing(form, case):
@@ -114,60 +131,74 @@ def unique(found):
     )
 
 
-def along(gradient, evidence, tolerance):
-    """Mistakes that add an unknown multiple of a known array to the gradient or to another array; the same on all inputs."""
+def along(gradient, evidence, tolerance, form=None):
+    """([tuples of mistakes], factor) of those that add an unknown multiple of a known array to the gradient, or to
+    an array that goes into it, the same on all inputs; alone, or with one more mistake. None where there is none."""
     of, found = evidence[0][0].of, []
     for entry in catalogue(of).values():
         for step, function, layers, gradients in entry.forms:
             if step == "along" and gradient in gradients and of in layers:
-                factor = multiple(gradient, function, evidence, tolerance)
+                factor = multiple(gradient, function, evidence, tolerance, (form,) if form else ())
                 if factor is not None:
-                    found.append(((entry,), factor))
-    return ([made for made, _ in found], found[0][1]) if found else None
+                    found.append(((form.mistake, entry) if form else (entry,), factor))
+    different = {tuple(m.name for m in made): made for made, _ in found}
+    return (list(different.values()), found[0][1]) if found else None
 
 
-def multiple(gradient, function, evidence, tolerance):
+def multiple(gradient, function, evidence, tolerance, made=()):
     """The factor of one such mistake; None where no factor gives all numbers, or one input alone tells it."""
     factors = []
     for case, mine in evidence:
-        given = function(case, right)
-        base, direction = given if isinstance(given, tuple) else (right(case, gradient), given)
+        try:
+            given = function(case, partial(right, made=made))
+            base, direction = given if isinstance(given, tuple) else (right(case, gradient, made), given)
+        except ValueError:  # these forms give no array on this input
+            return None
         base, direction = case.to_user(gradient, base), case.to_user(gradient, direction)
-        if mine.shape != base.shape or not np.isfinite(mine).all():
+        if mine.shape != base.shape or base.shape != direction.shape or not np.isfinite(mine).all():
             return None
         size = float((direction**2).sum())
         factor = float(((mine - base) * direction).sum() / size) if size else 0
         if not close(mine, base + factor * direction, tolerance):
             return None
         factors += [factor] if size else []
-    if len(factors) < 2 or abs(factors[0]) < 1e-6:
+    numbers = sum(mine.size for _, mine in evidence)
+    if not factors or abs(factors[0]) < 1e-6 or len(factors) < 2 and numbers < 16:
         return None
     return factors[0] if np.ptp(factors) <= 1e3 * tolerance * max(map(abs, factors)) else None
 
 
-def right(case, gradient, **values):
-    """A right gradient in the book's axes, with other values in the place of the case's."""
+def right(case, gradient, made=(), **values):
+    """A gradient in the book's axes, right but for the forms ``made``, with other values in place of the case's."""
     other = case.with_values(**values) if values else case
-    return other.from_user(gradient, other.right(gradient))
+    found = simulate(other, gradient, made) if made else other.right(gradient)
+    if found is None:
+        raise ValueError(f"{gradient} has no such form")
+    return other.from_user(gradient, found)
 
 
-def loud(gradient, done, failed):
-    """Mistakes that show as exceptions: right where the program runs, and where it raises, NumPy's message has the
-    wrong shape that they give. done: (case, array) pairs; failed: (case, exception) pairs."""
-    found = []
-    for form in forms(failed[0][0].of, gradient):
-        if not all(
-            named_in(error, simulate(case, gradient, (form,)), case, gradient) for case, error in failed
-        ):
+def loud(gradient, done, failed, known=()):
+    """Mistakes that show as exceptions: without effect where the program runs, and where it raises, NumPy's message has
+    the wrong shape that they give. done: (case, array) pairs; failed: (case, exception) pairs; known: the mistakes that
+    the program makes where it runs."""
+    found, possible = [], forms(failed[0][0].of, gradient)
+    for made in product(*([form for form in possible if form.mistake is entry] for entry in known)):
+        if known and not fit(gradient, made, done, 1e-9):
             continue
-        if all(close(simulate(case, gradient, (form,)), mine, 1e-9) for case, mine in done):
-            found.append((form,))
+        for form in possible:
+            wrong = [simulate(case, gradient, (*made, form)) for case, _ in failed]
+            if all(named_in(error, array, case, gradient) for array, (case, error) in zip(wrong, failed)):
+                found += [(form,)] if fit(gradient, (*made, form), done, 1e-9) else []
     return unique(found)
 
 
 def named_in(error, wrong, case, gradient):
     """Whether a message has the shape of this wrong gradient, or that of one example of it."""
-    if wrong is None or wrong.shape == case.right(gradient).shape:
+    if wrong is None:
+        return False
+    if isinstance(error, ArithmeticError):  # Python's own numbers raise where NumPy's become infinite
+        return not np.isfinite(wrong).all()
+    if wrong.shape == case.right(gradient).shape:
         return False
     axis = case.letters(gradient)[1].find("N")
     one = wrong.shape[:axis] + wrong.shape[axis + 1 :] if axis >= 0 else wrong.shape

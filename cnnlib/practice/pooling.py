@@ -16,7 +16,7 @@ STRIDE = "pooling#stride-padding-and-what-is-left-out"
 
 def dx(c, step):
     """Each place of a window gets its share of the window's delta; windows that overlap add."""
-    shares = step.shares(step.seen(c), c) * step.delta(c.delta, c)
+    shares = step.mask(step.shares(step.seen(c), c), c) * step.delta(c.delta, c)
     return step.crop(step.put(shares, c, step), c)
 
 
@@ -46,7 +46,7 @@ def put(shares, c, step):
     return full
 
 
-RIGHT = dict(delta=same, after=same, seen=seen, put=put, place=window, crop=crop)
+RIGHT = dict(delta=same, after=same, seen=seen, mask=same, put=put, place=window, crop=crop)
 RIGHT = {MAX: RIGHT | dict(shares=winner), AVG: RIGHT | dict(shares=equal)}
 GRADIENTS = dict.fromkeys(RIGHT, {"dx": dx})
 
@@ -212,8 +212,14 @@ def overwritten(shares, c, step):
     """A place that several windows share gets the sum; = keeps the last window's."""
     full = np.zeros(c.padded)
     for (u, v), share in list(zip(c.taps, shares))[::-1]:  # so that the last window remains
-        full[step.place(u, v, c)] = share
+        at = step.place(u, v, c)
+        full[at] = np.where(visited(c, step), share, full[at])
     return full
+
+
+def visited(c, step):
+    """The outputs that the loops come to, where another mistake leaves some out."""
+    return step.delta(np.ones(c.delta.shape), c) != 0
 
 
 @mistake("pooling: overlap overwritten instead of added", MAX, "dx", "put", OVERLAP)
@@ -222,7 +228,7 @@ def winner_overwritten(shares, c, step):
     full = np.zeros(c.padded)
     for (u, v), share in list(zip(c.taps, shares))[::-1]:
         at, chosen = step.place(u, v, c), step.shares(step.seen(c), c)[c.taps.index((u, v))] != 0
-        full[at] = np.where(chosen, share, full[at])
+        full[at] = np.where(chosen & visited(c, step), share, full[at])
     return full
 
 

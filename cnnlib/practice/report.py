@@ -6,7 +6,14 @@ from .mistakes import catalogue
 from .weak import apart
 
 # What a program may refuse and still be right in all that it takes.
-LIMITS = "a kernel that is not square", "rows left over", "padding above K - 1", "stride and padding in pairs"
+LIMITS = (
+    "a kernel that is not square",
+    "a kernel of one number",
+    "rows left over",
+    "padding above K - 1",
+    "stride and padding in pairs",
+)
+AVERAGED = "averaged over the examples once more"
 
 
 class Report:
@@ -22,15 +29,17 @@ class Report:
         self.of, self.outcomes, self.findings, self.errors = of, outcomes, findings, errors
         known = catalogue()
         self.grown = [g for k in kept if isinstance(k, tuple) for g in k[1]]
+        self.begun = "begun" in kept
         self.failed = [o for o in outcomes if o.error]
         self.refused = [o for o in self.failed if o.case.special in LIMITS]
         changed = sorted({name for o in outcomes for name in o.changed})
         found = [m for f in findings for made in f.alternatives for m in made]
         found += [known["gradient accumulated over calls"]] if self.grown else []
+        found += [known["np.empty or random numbers in place of zeros"]] if self.begun else []
         found += [known["input changed in place"]] if changed else []
         self.mistakes = list({m.name: m for m in found}.values())
         self.changed = changed
-        self.notes = [k for k in kept if isinstance(k, str)]
+        self.notes = [k for k in kept if isinstance(k, str) and k != "begun"]
         self.notes += list(dict.fromkeys(note for o in outcomes for note in o.notes))
         missing = [g for g, error in errors.items() if error is None]
         self.notes += [f"{', '.join(missing)} not returned, so not judged"] if missing and errors else []
@@ -42,8 +51,26 @@ class Report:
 
     @property
     def conventions(self):
-        """The mistakes that are right under another agreement."""
-        return [m for m in self.mistakes if m.convention]
+        """The agreements under which all is right; empty where something is wrong under any."""
+        fitting = [
+            next((made for made in f.alternatives if all(map(self.holds, made))), ()) for f in self.findings
+        ]
+        if (
+            len(self.failed) > len(self.refused)
+            or not all(fitting)
+            or self.grown
+            or self.begun
+            or self.changed
+        ):
+            return []
+        return list(dict.fromkeys(m.convention for made in fitting for m in made))
+
+    def holds(self, mistake):
+        """Whether its agreement can be meant here: a layer averages the gradients of all that it learns, and only these."""
+        if mistake.name != AVERAGED:
+            return bool(mistake.convention)
+        named = {f.gradient for f in self.findings for made in f.alternatives if mistake in made}
+        return named == {g for g in ("dW", "db") if self.errors.get(g) is not None}
 
     def __repr__(self):
         names = ", ".join(m.name for m in self.mistakes)
@@ -55,9 +82,17 @@ class Report:
             lines = [f"{self.of}: not right, it raises on every input."]
         else:
             inputs = f"{done} of {len(self.outcomes)} inputs" if self.failed else f"all {done} inputs"
-            lines = [f"{self.of}: {'right' if self.ok else 'not right'}, judged on {inputs}."]
+            verdict = "right" if self.ok else "not right"
+            if self.conventions:
+                verdict = f"right if {' and '.join(self.conventions)}; not right by the book's convention"
+            lines = [f"{self.of}: {verdict}, judged on {inputs}."]
         for finding in self.findings:
             lines += ["", *self.about(finding)]
+        if self.begun:
+            lines += [
+                "",
+                "np.empty or random numbers in place of zeros: the result depends on them. Judged as if they were zeros.",
+            ]
         if self.grown:
             lines += [
                 "",
@@ -86,7 +121,9 @@ class Report:
             )
         lines = [start]
         if finding.only:
-            lines.append(f"It is right with {' or '.join(finding.only)}, and only then.")
+            lines.append(
+                f"It is right on every input with {' or '.join(finding.only)}, and wrong on every other."
+            )
         named = [" and ".join(m.name for m in made) for made in finding.alternatives]
         if len(named) == 1:
             lines.append(f"It is consistent with: {named[0]}.")
@@ -100,9 +137,9 @@ class Report:
                 + "."
             )
         for m in {m.name: m for made in finding.alternatives for m in made}.values():
+            if self.holds(m):
+                lines += wrapped(f"A convention, not an error, if {m.convention}. Otherwise:")
             lines += wrapped(f"{m.name}: {m.text}")
-            if m.convention:
-                lines += wrapped(f"A convention, not an error, if {m.convention}.")
             if finding.factor is not None:
                 lines.append(f"  The factor is {finding.factor:.6g}.")
             if hides := m.passes(self.of):
@@ -123,7 +160,7 @@ class Report:
                 said = f"{type(first.error).__name__}: {str(first.error).splitlines()[0] if str(first.error) else ''}"
                 lines += ["", f"It {kind} {len(group)} inputs; the first: {first.case}", f"  {said}"]
                 if only := apart([o.case for o in self.outcomes if not o.error], [o.case for o in group]):
-                    lines.append(f"  It runs with {' or '.join(only)}, and only then.")
+                    lines.append(f"  It runs on every input with {' or '.join(only)}, and on no other.")
         return lines
 
     def as_dict(self):
@@ -139,7 +176,13 @@ class Report:
             for f in self.findings
         ]
         mistakes = [
-            {"name": m.name, "text": m.text, "convention": m.convention, "section": m.section, "card": m.card}
+            {
+                "name": m.name,
+                "text": m.text,
+                "convention": m.convention if self.holds(m) else "",
+                "section": m.section,
+                "card": m.card,
+            }
             for m in self.mistakes
         ]
         errors = {g: e if e is None or e < float("inf") else "inf" for g, e in self.errors.items()}

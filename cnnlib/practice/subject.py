@@ -14,6 +14,12 @@ LAYOUTS = {
     "NHWC": {"conv2d": ("NHWC", "HWIO"), "conv1d": ("NLC", "LIO"), "dense": ("NI", "IO"), "": ("NC", "OI")},
     "CHWN": {"conv2d": ("CHWN", "OIHW"), "conv1d": ("CLN", "OIL"), "dense": ("IN", "OI"), "": ("CN", "OI")},
 }
+KEYS = {
+    "dx": "x input inputs grad_input grad_inputs d_input dinputs da da_prev",
+    "dW": "w weight weights kernel kernels filters grad_w grad_weights dweights",
+    "db": "b bias biases grad_b grad_bias dbias dbiases",
+}
+LARGEST = 10**6  # numbers in a gradient; those of the inputs have hundreds
 LETTERS = {
     "conv2d": {"x": "NCHW", "W": "OIHW"},
     "conv1d": {"x": "NCL", "W": "OIL"},
@@ -58,8 +64,39 @@ class Outcome:
     notes: tuple = ()
 
 
-def run(subject, case, call):
-    """Call the subject on copies, and take copies of what it returns. ValueError where that is no gradient."""
+BEGIN = {np: ("empty", "empty_like"), np.random: ("rand", "randn", "random", "random_sample", "uniform")}
+BEGIN[np.random] += ("normal", "standard_normal", "randint")
+
+
+@contextlib.contextmanager
+def beginning(value):
+    """np.empty and np.random give arrays full of this value; as they are for None."""
+    kept = {(place, name): getattr(place, name) for place, names in BEGIN.items() for name in names}
+
+    def full(made):
+        def begin(*arguments, **options):
+            result = made(*arguments, **options)
+            if not isinstance(result, np.ndarray):
+                return type(result)(value)  # one random number
+            result[...] = value
+            return result
+
+        return begin
+
+    try:
+        for (place, name), made in kept.items():
+            setattr(place, name, made if value is None else full(made))
+        yield
+    finally:
+        for (place, name), made in kept.items():
+            setattr(place, name, made)
+
+
+def run(subject, case, call, start=None):
+    """Call the subject on copies, and take copies of what it returns. ValueError where that is no gradient.
+
+    start: what stands in arrays that nothing has set.
+    """
     error = result = None
     given = case.arguments() if case.of != "sgd" else {}
     if hasattr(call, "case"):
@@ -69,7 +106,8 @@ def run(subject, case, call):
         warnings.simplefilter("ignore")
         state = np.random.get_state()
         try:
-            result = call(subject, case.of, given) if given else several_steps(subject, case, call)
+            with beginning(start):
+                result = call(subject, case.of, given) if given else several_steps(subject, case, call)
         except (Exception, SystemExit) as raised:
             error = raised
         finally:
@@ -102,7 +140,8 @@ def named(result, case):
     names = RETURNS[case.of].split()
     if isinstance(result, dict):
         keys = {str(key).lower(): value for key, value in result.items()}
-        items = [keys.get(name.lower()) for name in names]
+        known = {name: [name.lower(), *KEYS.get(name, "").split()] for name in names}
+        items = [next((keys[key] for key in known[name] if key in keys), None) for name in names]
     else:
         items = list(result) if isinstance(result, (tuple, list)) and parts(result) else [result]
     arrays = [None if item is None else array(item, names) for item in items]
@@ -159,9 +198,13 @@ def array(item, names):
     if hasattr(item, "detach"):
         item = item.detach().cpu().numpy()
     try:
-        value = np.array(item)
+        value = item if getattr(item, "size", 0) > LARGEST else np.array(item)
     except (ValueError, TypeError):
         value = np.array(None)
+    if value.size > LARGEST:
+        raise ValueError(
+            f"the subject returned an array of shape {value.shape}, want {', '.join(names)} of a few numbers"
+        )
     if value.dtype.kind not in "fiubc":
         raise ValueError(f"the subject returned {came(item)}, want {', '.join(names)} as arrays of numbers")
     return value

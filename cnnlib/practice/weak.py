@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from .cases import POOLS, RETURNS, WINDOWS, cases, sliding
-from .mistakes import Form, simulate
+from .mistakes import UNSEEN, Form, simulate
 from .naming import close
 from .subject import axes_of
 
@@ -22,6 +22,7 @@ INPUTS = {
     "windows that do not overlap": lambda c: all(s >= k for s, k in zip(c.stride, c.kernel)),
     "stride = kernel": lambda c: c.stride == c.kernel,
     "square kernels": lambda c: c.kernel[0] == c.kernel[1],
+    "square images": lambda c: c.x.ndim == 4 and c.x.shape[1] == c.x.shape[2],
     "no ties": lambda c: c.special != "ties",
     "no zeros in x": lambda c: c.special != "zeros in x",
     "small scores": lambda c: c.special != "scores of almost a thousand",
@@ -72,7 +73,7 @@ class Judged:
 
 def judged(mistake, of):
     """The Judged of the first form of this mistake, found by running it; nothing where there is no one wrong answer."""
-    if mistake.forms[0][0] in ("along", "accumulated", "changed"):
+    if mistake.forms[0][0] in UNSEEN:
         return Judged([], [], 0, 0)
     step, function, _, spoilt = next(form for form in mistake.forms if of in form[2])
     form, tried = Form(mistake, step, function), inputs(of)

@@ -167,6 +167,28 @@ def padded_with_edges(x, c):
     return np.pad(x, ((0, 0), *((p, p) for p in c.padding), (0, 0)), mode="edge")
 
 
+@mistake("delta rotated in dW", CONV, "dW", "delta", WEIGHTS)
+def delta_rotated(delta, c):
+    """convolve turns its second argument round, correlate does not: dW is x correlated with delta as they lie."""
+    return delta[:, ::-1, ::-1]
+
+
+@mistake("x rotated in dW", CONV, "dW", "padded", WEIGHTS)
+def x_rotated(x, c):
+    """dW is the correlation of x with delta as they lie: nothing is rotated."""
+    return padded(x, c)[:, ::-1, ::-1]
+
+
+@mistake("delta's channel by the index of x's", CONV, "dW", "weights", CHANNELS)
+def same_channels(x, delta, c, step):
+    """dW[o, c] is x's channel c with delta's channel o; here delta's index is c as well."""
+    if len(x) > len(delta):
+        return None
+    found = weights(x, delta[: len(x)], c, step)
+    own = found[range(len(x)), range(len(x))]
+    return np.broadcast_to(own, (len(delta), *own.shape))
+
+
 @mistake("x's first channel for all", CONV, "dW", "after", CHANNELS)
 def first_of_x(dW, c):
     """Each input channel meets delta for itself: an index 0 stands where c belongs."""
@@ -246,6 +268,18 @@ def width_kept(delta, c):
 def height_kept(delta, c):
     """The same in another form."""
     return c.summed(delta, "NCW")
+
+
+@mistake("bias gradient from dW", ALL, "db", "along", BIAS)
+def from_dW(c, right):
+    """db sums the deltas; here it sums dW, in which each delta is multiplied by an input."""
+    return np.zeros(len(c.b)), right(c, "dW").sum(axis=(1, 2, 3))
+
+
+@mistake("bias gradient from dW", ALL, "db", "along", BIAS)
+def from_mean_dW(c, right):
+    """The same in another form."""
+    return np.zeros(len(c.b)), right(c, "dW").sum(axis=(1, 2, 3)) / c.N
 
 
 @mistake("bias gradient keeps the last position only", CONV, "db", "bias", BIAS)

@@ -316,8 +316,10 @@ def ids(notebook):
 
 
 def folded(cell):
-    """What Jupyter folds away of a cell: what its page does."""
-    tags = cell["metadata"].get("tags", []) if cell["cell_type"] == "code" else []
+    """What Jupyter folds away of a cell: what its page does. A text has no outputs; the tag of a cell folds it."""
+    tags = cell["metadata"].get("tags", [])
+    if cell["cell_type"] != "code":
+        return {"source_hidden": True} if "hide-cell" in tags else {}
     return {key: value for tag in tags for key, value in TAGS.get(tag, {}).items()}
 
 

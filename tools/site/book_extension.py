@@ -30,6 +30,8 @@ def drop_unused(app, exception):
         used = icons_in(static.parent)
         script = icons.read_text(encoding="utf-8")
         script = ICON.sub(lambda icon: icon[0] * (icon[1] in used), script)
+        # A style sheet that comes when the page is there would give every element of it its style once more.
+        script = script.replace("autoAddCss:!0", "autoAddCss:!1")
         icons.write_text(script, encoding="utf-8", newline="\n")
 
 

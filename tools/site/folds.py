@@ -7,8 +7,6 @@ from docutils import nodes
 SOLUTION, CLAIMS, CHECK = "Solution", "Checked against the lecture", "Checked"
 DRAWING, TABLE, CODE = "How this is drawn", "How this table is made", "Code"
 EXERCISES = re.compile(r"exercises?\b", re.IGNORECASE)
-# The last paragraph before a solution, for editors, which fold cells without a name.
-ANNOUNCED = {"Solution", "Solution in the folded cell."}
 
 
 def name(cell, heading):
@@ -34,7 +32,7 @@ def _texts(cell, part):
 
 
 def name_folds(app, doctree):
-    """Put the names on the bars. A solution says so once: the paragraph before it goes."""
+    """Put the names on the bars."""
     for cell in list(doctree.findall(nodes.container)):
         if not cell.get("hide_mode"):
             continue
@@ -45,10 +43,6 @@ def name_folds(app, doctree):
         text = name(cell, title.astext() if title else "")
         cell["prompt_show"] = cell["prompt_hide"] = text
         cell["classes"].append("fold-" + {SOLUTION: "solution"}.get(text, "quiet"))
-        if text == SOLUTION:
-            before = cell.parent[cell.parent.index(cell) - 1]
-            if isinstance(before, nodes.paragraph) and before.astext() in ANNOUNCED:
-                cell.parent.remove(before)
 
 
 def setup(app):

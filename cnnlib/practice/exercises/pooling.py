@@ -1,0 +1,175 @@
+"""Exercises of the chapter on pooling."""
+
+import numpy as np
+
+from ...layers import AvgPool2d, MaxPool2d
+from ..compare import signed
+from ..exercise import array, choice, function, layer
+from ..mistaken import gradient, one_map, program, with_texts
+
+OVERLAP = one_map(
+    "max_pool2d", [[3, 1, 2, 2], [5, 4, 6, 1], [0, 2, 3, 7], [1, 5, 4, 2]], (3, 3), [[1, 2], [-3, 4]]
+)
+
+
+@array(
+    "pooling.1",
+    why="A number that wins several windows answers for each of them, so its deltas add.",
+    hints=(
+        "For each of the four windows of 3 × 3 look for the largest number first. There are four windows, but not four winners.",
+        "The windows begin at (0, 0), (0, 1), (1, 0) and (1, 1). The two upper ones have the same winner; δ₀₀ and δ₀₁ add there.",
+    ),
+)
+def overlapping():
+    """Backward through overlapping windows, cell by cell."""
+    names = (
+        "pooling: overlap overwritten instead of added",
+        "max pooling shared as average pooling",
+        "no mask: every place gets the delta",
+    )
+    pool = MaxPool2d(3, stride=1)
+    pool.forward(OVERLAP.x)
+    return pool.backward(OVERLAP.delta)[0, :, :, 0], with_texts(OVERLAP, names)
+
+
+@array(
+    "pooling.2",
+    why="The mean lets every pixel hear a little, the maximum one pixel all: the sum of what comes back is δ both times.",
+    hints=(
+        "How many pixels has a window of 7 × 7, and what is the derivative of their mean with respect to one of them?",
+        "The mean is the sum over 49, so each pixel gets δ/49. The maximum moves with one of its pixels only.",
+    ),
+    labels=("mean: the gradient of each pixel", "maximum: how many gradients are not 0"),
+    tolerance=5e-4,
+)
+def whole_map():
+    """Global pooling of maps of 7 x 7."""
+    x, one = np.random.default_rng(10).standard_normal((1, 7, 7, 1)), np.ones((1, 1, 1, 1))
+    mean, top = AvgPool2d(7), MaxPool2d(7)
+    mean.forward(x), top.forward(x)
+    share, count = mean.backward(one)[0, 0, 0, 0], np.count_nonzero(top.backward(one))
+    return np.array([share, count]), {
+        "the mean divides by the number of pixels, 7 · 7, not by the length of one side": np.array(
+            [7 * share, count]
+        ),
+        "without 1/n that is the gradient of a sum, not of a mean": np.array([49 * share, count]),
+        "the maximum has one winner; that all pixels get a gradient is so for the mean": np.array(
+            [share, 49]
+        ),
+    }
+
+
+TIED = one_map(
+    "max_pool2d", [[2, 7, 7, 1], [7, 3, 0, 4], [1, 5, 6, 6], [5, 5, 2, 3]], (2, 2), [[1, 2], [3, 4]], 2
+)
+SUSPECTS = (
+    "ties: every maximum gets the whole delta",
+    "ties: the last maximum gets it",
+    "no mask: every place gets the delta",
+    "max pooling shared as average pooling",
+)
+
+
+def bug():
+    """(x, delta, the right dx, a wrong dx): which mistake gave it?"""
+    return TIED.x[0, :, :, 0], TIED.delta[0, :, :, 0], gradient(TIED), gradient(TIED, "dx", SUSPECTS[0])
+
+
+@choice(
+    "pooling.3",
+    why="With ties the sum of the gradient grows beyond that of the deltas, and the mask x == max is how it happens.",
+    hints=(
+        "Look at the upper left window, whose largest number stands there twice. And at the upper right one, which has one largest number.",
+        "The wrong gradient is right in every window with a single winner. What does it do with two winners, and is each window's sum still its delta?",
+    ),
+    options=SUSPECTS,
+)
+def find_the_bug():
+    """The one of four mistakes that gives the wrong gradient of `bug`."""
+    *_, wrong = bug()
+    giving = {name: gradient(TIED, "dx", name) for name in SUSPECTS}
+    (right,) = [name for name, dx in giving.items() if np.abs(dx - wrong).max() < 1e-12]
+    return right, {
+        f"“{name}” would write {', '.join(map(signed, dx[:2, :2].ravel()))} into the upper left window": name
+        for name, dx in giving.items()
+        if name != right
+    }
+
+
+@function(
+    "pooling.4",
+    why="Ties go to the first maximum, overlapping windows add, and rows that no window reaches get zero: all of it was tried.",
+    hints=(
+        "Pad x with −∞, so that the padding never wins, and make zeros of that shape for the gradient. One window after the other: who won?",
+        "`argmax` of a window, made flat to (C, KH·KW, N) along axis 1, is the first winner. Add delta at its row `at // KW` and column `at % KW`.",
+    ),
+    of="max_pool2d",
+)
+def write_it():
+    """backward(x, kernel, delta, stride, padding) -> dx of max pooling."""
+    names = (
+        "pooling: overlap overwritten instead of added",
+        "ties: every maximum gets the whole delta",
+        "no mask: every place gets the delta",
+    )
+    return program("max_pool2d"), {name: program("max_pool2d", name) for name in names}
+
+
+class MinPool2d(MaxPool2d):
+    """The smallest number of each window."""
+
+    def forward(self, x):
+        """(C, H, W, N) to (C, OH, OW, N)."""
+        return -super().forward(-x)
+
+
+class NoSignForward(MaxPool2d):
+    """Only x is negated."""
+
+    def forward(self, x):
+        """(C, H, W, N) to (C, OH, OW, N)."""
+        return super().forward(-x)
+
+
+class SignBackward(MinPool2d):
+    """The delta is negated too."""
+
+    def backward(self, delta):
+        """(C, OH, OW, N) to (C, H, W, N)."""
+        return -super().backward(delta)
+
+
+def _run(pool, x, delta):
+    made = pool(2)
+    y = made.forward(x)
+    return y, made.backward(delta)
+
+
+def _images():
+    rng = np.random.default_rng(3)
+    for shape in ((1, 4, 4, 1), (2, 6, 4, 3)):
+        yield (
+            rng.standard_normal(shape),
+            rng.standard_normal((shape[0], shape[1] // 2, shape[2] // 2, shape[3])),
+        )
+    yield rng.integers(0, 2, (1, 6, 6, 2)) * 1.0, rng.standard_normal((1, 3, 3, 2))  # ties
+
+
+@layer(
+    "pooling.5",
+    why="min x = −max(−x), and the two signs cancel on the way back: delta goes to the first minimum.",
+    hints=(
+        "The smallest of some numbers is the largest of their negatives, with its sign turned back.",
+        "Derive a class from MaxPool2d whose forward returns −(the forward of MaxPool2d for −x). Does its backward have to change?",
+    ),
+    tries=lambda: list(_images()),
+    use=_run,
+    labels=("forward", "backward"),
+)
+def smallest():
+    """Min pooling out of max pooling."""
+    return MinPool2d, {
+        "forward: that is max(−x), which is −min x: a minus sign is missing": NoSignForward,
+        "that is max pooling itself: the smallest number is wanted": MaxPool2d,
+        "backward: the two minus signs of −max(−x) cancel in its derivative; you have one too many": SignBackward,
+    }
