@@ -27,7 +27,7 @@ CHOICES = [
     dict(layer="dense", gradient="dW", words=""),
     dict(layer="", gradient="dscores", words=""),
     dict(layer="", gradient="", words="rot90  AXES"),
-    dict(layer="conv2d", gradient="dx", words="swapaxes"),
+    dict(layer="conv2d", gradient="dx", words="flip"),
     dict(layer="sgd", gradient="", words=""),
 ]
 
@@ -72,6 +72,7 @@ def test_layer_gradient_and_words_filter_the_cards(tab):
 
 def test_a_card_opens_by_keyboard_and_by_its_address_and_is_whole(tab):
     page = tab.page
+    page.evaluate(FILTER, [CHOICES[0]])
     page.focus(".cnn-filter select")
     for _ in range(4):  # gradient, words, the button, the first card
         page.keyboard.press("Tab")
