@@ -97,7 +97,7 @@ def test_a_page_has_the_computed_answers_and_one_fold_for_each_solution(site, ch
         assert json.loads(box["data-exercise"]) == json.loads(json.dumps(card.data(entry)))
         given = box.find_parent(class_="cell").select_one(".cell_input")
         assert (given is not None) == (entry.kind in PROGRAMS), "only a program's skeleton is shown"
-        assert [item.get_text() for item in box.select("ol > li")] == list(entry.options)
+        assert [item.get_text() for item in box.select("li")] == [": ".join(o) for o in card.lettered(entry)]
     solutions = section.select(".fold-solution > details")
     assert len(solutions) == len(entries)
     for fold in solutions:
@@ -293,6 +293,18 @@ def test_the_skeleton_of_a_program_is_no_answer_and_a_missing_return_is_told():
     assert "is the return missing?" in judge("softmax.4", forgotten).text
 
 
+def test_half_a_program_is_not_right():
+    whole = ENTRIES["conv_backprop.5"].right
+
+    def without_stride(x, W, b, delta):
+        return whole(x, W, b, delta, 1, 0)
+
+    verdict = judge("conv_backprop.5", without_stride)
+    assert verdict.ok is False and "stride 1 and padding 0 only" in verdict.text
+    verdict = judge("conv_backprop.5", lambda *arguments: (whole(*arguments)[0], None, None))
+    assert verdict.ok is False and "dW, db not returned" in verdict.text
+
+
 def test_an_unknown_id_lists_those_of_its_chapter():
     with pytest.raises(ValueError, match=r"conv_backprop\.9.*conv_backprop\.1, conv_backprop\.2"):
         practice.check("conv_backprop.9", 1)
@@ -340,6 +352,14 @@ RIGHT = np.array([[1.0, 2, 3], [4, 5, -7]])
 )
 def test_what_is_wrong_is_said_exactly(mine, sentence):
     assert compare.fault(mine, RIGHT, 1e-6, {"N": 4, "K²": 9}) == sentence
+
+
+def test_a_number_with_a_name_is_called_by_it():
+    wrong = ENTRIES["lenet.1"].right + [0, 0, 0, 1]
+    assert (
+        judge("lenet.1", wrong).text
+        == "not right: 1 of 4 numbers differ, the first that of “second dense layer”: yours is 1211."
+    )
 
 
 def test_square_arrays_are_found_transposed_and_turned():

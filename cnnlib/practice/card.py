@@ -37,8 +37,9 @@ def data(entry):
 def html(entry):
     """The output of an exercise without an answer: a line, what there is to choose from, and the data of its card."""
     given = escape(json.dumps(data(entry), ensure_ascii=False, separators=(",", ":")))
-    options = "".join(f"<li>{escape(text)}</li>" for text in entry.options)
-    listed = f'<ol type="a">{options}</ol>' if options else ""
+    # Their letters as text: where a notebook is not trusted, Jupyter takes off the kind of a list.
+    options = "".join(f"<li>{letter}: {escape(text)}</li>" for letter, text in lettered(entry))
+    listed = f"<ul>{options}</ul>" if options else ""
     return f'<div class="cnn-exercise" data-exercise="{given}"><p>{entry.id}: no answer yet</p>{listed}</div>'
 
 

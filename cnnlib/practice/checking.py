@@ -74,7 +74,7 @@ def _numbers(entry, answer):
         for hint, wrong in entry.wrong.items():
             if compare.close(mine, np.asarray(wrong, float), entry.off):
                 return hint, hint
-    return compare.fault(mine, right, entry.off, entry.sizes), ""
+    return compare.fault(mine, right, entry.off, entry.sizes, entry.labels), ""
 
 
 def _choice(entry, answer):

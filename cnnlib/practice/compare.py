@@ -112,8 +112,9 @@ def shape(mine, right):
     return wanted
 
 
-def fault(mine, right, off, sizes=()):
-    """A sentence on what is wrong with an array; empty where nothing is. sizes: {name: what a factor may be made of}."""
+def fault(mine, right, off, sizes=(), labels=()):
+    """A sentence on what is wrong with an array; empty where nothing is. sizes: {name: what a factor may be made of}.
+    labels: the names of a vector's numbers."""
     if wrong := shape(mine, right):
         return wrong
     if not np.isfinite(mine).all():
@@ -121,7 +122,7 @@ def fault(mine, right, off, sizes=()):
         return f"{np.sum(~np.isfinite(mine))} of {mine.size} numbers are NaN or infinite{at and f', the first at {at}'}"
     if close(mine, right, off):
         return ""
-    return _whole(mine, right, off, dict(sizes)) or differing(mine, right, off)
+    return _whole(mine, right, off, dict(sizes)) or differing(mine, right, off, labels)
 
 
 def first(where):
@@ -130,13 +131,14 @@ def first(where):
     return f"[{', '.join(map(str, at))}]" if at else ""
 
 
-def differing(mine, right, off):
+def differing(mine, right, off, labels=()):
     """How many numbers differ, and the first that does, by its index and what it is."""
     bad = ~(np.abs(mine - right) <= off)
     if not (at := first(bad)):
         return f"{mine:.6g} differs from the right number"
     many = f"{bad.sum()} of {bad.size} numbers differ"
-    return f"{many}, the first at {at}: yours is {mine[bad][0]:.6g}"
+    at = f"that of “{labels[bad.argmax()]}”" if labels else f"at {at}"
+    return f"{many}, the first {at}: yours is {mine[bad][0]:.6g}"
 
 
 def _whole(mine, right, off, sizes):

@@ -49,7 +49,13 @@ def fault_of(entry, program):
             report = diagnose(program, entry.of, "CHWN")
         except ValueError as error:
             raise Junk(str(error)) from None
-        return "" if report.ok else str(report)
+        text = str(report)
+        if not report.ok:
+            return text.partition(": not right, ")[2] or text
+        left_out = [
+            note for note in report.notes if "judged" in note
+        ]  # what was not asked of it, is asked here
+        return f"right as far as it goes, but {'; '.join(left_out)}" if left_out else ""
     mine = [_tried(entry, program, arguments) for arguments in entry.tries()]
     right = [_tried(entry, entry.right, arguments) for arguments in entry.tries()]
     if all(map(_alike, mine, right, [entry.tolerance or 1e-9] * len(right))):
