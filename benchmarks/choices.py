@@ -99,8 +99,8 @@ def products(name, layer, shape):
             multiply(A, B, out=row)
         return out
 
-    def weights(n):
-        return sum(stacked(strip, d, n) for strip, d in zip(strips, delta)).sum(axis=0)
+    def weights(multiply):
+        return sum(multiply(strip, d) for strip, d in zip(strips, delta))
 
     n = convolution.width(W.size, columns) if W.size <= convolution.RESULTS else columns
     for what, A, parts in (("forward", W, strips), ("dx", turned, seen)):
@@ -111,11 +111,17 @@ def products(name, layer, shape):
                 "whole": lambda A=A, parts=parts: through(whole, A, parts),
             },
         )
+
+    def library():
+        return weights(convolution.product_transposed)
+
+    def narrow(A, B):
+        return stacked(A, B, convolution.width(W.size, columns)).sum(axis=0)
+
     if n < columns:
-        yield f"products, {name}, dW", {"in pieces": lambda: weights(n), "whole": lambda: weights(columns)}
+        yield f"products, {name}, dW", {"in pieces": library, "whole": lambda: weights(lambda A, B: A @ B.T)}
     else:  # not cut: what cutting would give
-        narrow = convolution.width(W.size, columns)
-        yield f"products, {name}, dW", {"whole": lambda: weights(n), "in pieces": lambda: weights(narrow)}
+        yield f"products, {name}, dW", {"whole": library, "in pieces": lambda: weights(narrow)}
 
 
 def pieces():
@@ -163,20 +169,20 @@ def elements():
 
 
 def masks(x, delta, layers=6):
-    """Several ReLUs forward, then backward, so that the first y has left the cache: the mask kept, or found again."""
+    """Several ReLUs forward, then backward, so that the first y has left the cache: the mask found again, or kept."""
     xs = [x + np.float32(i) for i in range(layers)]
 
-    def kept():
+    def found_again():
         relus = [ReLU() for _ in xs]
         for relu, z in zip(relus, xs):
             relu.forward(z)
         return [relu.backward(delta) for relu in relus[::-1]][-1]
 
-    def found_again():
+    def kept():
         ys = [np.clip(z, 0, np.inf) for z in xs]
-        return [delta * (y > 0) for y in ys[::-1]][-1]
+        return [delta * mask for mask in [y > 0 for y in ys][::-1]][-1]
 
-    return {"kept": kept, "found again": found_again}
+    return {"found again": found_again, "kept": kept}
 
 
 def two_sided(x):
