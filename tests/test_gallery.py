@@ -154,6 +154,21 @@ def test_a_mistake_without_a_card_is_noticed(html, other):
     assert (other in missing(spoilt)) == bool(other) and "dW rotated" not in missing(spoilt)
 
 
+POOLS, CONVOLUTIONS = {"max_pool2d", "avg_pool2d"}, {"conv2d", "conv1d", "dense"}
+OF_KIND = dict.fromkeys(("max pooling", "average pooling", "places"), POOLS) | {"steps": {"sgd"}}
+OF_KIND |= dict.fromkeys(("kernel", "stride and padding", "sums", "dW", "db", "axes"), CONVOLUTIONS)
+OF_KIND |= {"activations": {"relu", "sigmoid", "tanh"}, "softmax": {"softmax_cross_entropy"}}
+OF_KIND |= {"squared error": {"squared_error"}, "averages": {"softmax_cross_entropy", "squared_error"}}
+
+
+def test_a_mistake_stands_under_a_kind_of_its_layers():
+    """What the headings of the page promise; those that begin with "Any layer" promise none."""
+    for kind, found in practice.kinds().items():
+        for mistake in found:
+            assert set(mistake.layers) <= OF_KIND.get(kind, {*mistake.layers}), (kind, mistake.name)
+    assert sorted({*practice.kinds()} - {*OF_KIND}) == ["loops", "sign and size", "what outlives a call"]
+
+
 def test_what_is_no_kind_and_no_layer_of_a_mistake_is_refused():
     with pytest.raises(ValueError, match="kind is 'kernels', want one of .*'kernel'"):
         gallery.cards("kernels")

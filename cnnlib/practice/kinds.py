@@ -19,9 +19,13 @@ OTHERWISE |= {"layouts": "axes", "general": "what outlives a call"}
 
 def kind(mistake):
     """The kind of a mistake, one of those in ``kinds()``."""
-    step, function, layers, gradients = mistake.forms[0]
+    step, function, layers, gradients = max(
+        mistake.forms, key=lambda form: len(form[2])
+    )  # for the most layers
     file = function.__module__.rpartition(".")[2]
     step = gradients[0] if file == "weights" else step
+    if file not in KINDS and file not in OTHERWISE:  # what can be made in several layers may have any file
+        file = "general"
     found = KINDS.get(file, {}).get(step) or OTHERWISE.get(file)
     return found or ("max pooling" if "max_pool2d" in layers else "average pooling")
 
