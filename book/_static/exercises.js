@@ -72,7 +72,8 @@
       if (!mine) return { text: "There is no word yet." };
       return { right: card.right.some(text => plain(text) === mine), text: `Not right: ${sentence(hint ?? "it is another word")}` };
     };
-    return { shown: make("div", { className: "exercise-words" }, input), judge, fields: [input] };
+    const shown = make("label", { className: "exercise-words" }, make("span", { textContent: "Your answer", ariaHidden: true }), input);
+    return { shown, judge, fields: [input] };
   };
   const sentence = text => /[.?!]$/.test(text) ? text : `${text}.`;
 
