@@ -1,20 +1,28 @@
 """Convolutional layers: a window that slides, the same weights at every position.
 
-How ``Conv2d`` goes from images to products of matrices and back, with the function that takes each way::
+How ``Conv2d`` goes from images to products of matrices, with the function that takes each step::
 
     x       (C, H, W, N)
       | pad
     images  (C, H + 2 ph, W + 2 pw, N)
       | places: a view for each column v of the kernel, of all that this column meets
     KW of   (H + 2 ph, C, OW, N)
-      | unroll: copied beside one another                      roll: added where they were read, the way back up
+      | unroll: copied beside one another
     rows    (H + 2 ph, C KW, OW N)
       | strips: a view for each row i of outputs, of the KH rows that its windows see
     OH of   (KH C KW, OW N)
       | matrix() @ strip, (C_out, KH C KW) @ (KH C KW, OW N), some columns at a time
     y[:, i] (C_out, OW N)
 
-Neighbouring strips share KH - stride rows, as views; an im2col along both axes would copy them.
+and back, for each row h of the images::
+
+    seen    (m C_out, OW N)   delta, in the m rows of outputs whose windows saw row h
+      | taps @ seen, (C KW, m C_out) @ (m C_out, OW N), the taps with the kernel's rows in reverse
+    drows   (H + 2 ph, C KW, OW N), of which this is drows[h]
+      | roll: each number added where unroll read it
+    dx      (C, H, W, N)
+
+Where the stride is smaller than KH, neighbouring strips share rows: as views. An im2col along both axes would copy them.
 """
 
 from functools import cache
@@ -24,19 +32,19 @@ import numpy as np
 
 from .base import Layer, whole
 
-# A product with at most so many multiplications, and, where its second factor is transposed, with so few results,
-# costs OpenBLAS no copies of its factors: its kernels for AVX-512 do without. (benchmarks/choices.py)
+# OpenBLAS copies the factors of a product first; its kernels for AVX-512 do not where the product has at most so many
+# multiplications, and, if it is one of A @ B.T, at most so many results. (benchmarks/choices.py)
 MULTIPLICATIONS, RESULTS = 100**3, 1200
 
 
 @cache
-def width(each, all):
-    """How many columns one product takes: the most that divide ``all``, at ``each`` multiplications a column.
+def width(size, columns):
+    """How many of these columns one product takes, each of ``size`` multiplications: the most that divide all.
 
-    All of them, where that would be fewer than 32.
+    All columns, where the best divisor is below 32.
     """
-    sizes = range(min(MULTIPLICATIONS // max(each, 1), all), 31, -1)
-    return next((n for n in sizes if all % n == 0), all)
+    sizes = range(min(MULTIPLICATIONS // max(size, 1), columns), 31, -1)
+    return next((n for n in sizes if columns % n == 0), columns)
 
 
 def cut(matrix, n):
@@ -45,7 +53,7 @@ def cut(matrix, n):
 
 
 def product(A, B, out):
-    """out = A @ B, some columns at a time."""
+    """out = A @ B, some columns of B at a time where that saves copies."""
     n = width(A.size, B.shape[1])
     if n < B.shape[1]:
         B, out = cut(B, n), cut(out, n)
@@ -53,7 +61,7 @@ def product(A, B, out):
 
 
 def product_transposed(A, B):
-    """A @ B.T, as a sum over some columns at a time where the result is small."""
+    """A @ B.T, as a sum over some columns of both at a time where that saves copies."""
     results = len(A) * len(B)
     n = width(results, A.shape[1]) if results <= RESULTS else A.shape[1]
     if n < A.shape[1]:
@@ -167,23 +175,25 @@ class Conv2d(Window):
         return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta, input_gradient=True):
-        """dW = sum over rows of delta_i strip_i^T; db = sum of delta; rows of dx gather from all that saw them.
+        """dW = sum over i of delta_i strip_i^T; db = sum of delta; dx gathers down the rows, scatters along them.
 
         delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
         gradient sums over the positions that share it (K12, S22), the bias gradient over positions and
-        examples. dx is the full convolution with the turned kernel (Q22, S23): row h of x was under row
-        u = h - stride i of the kernel when row i of y was computed, for every i that has such a u.
+        examples. dx is the full convolution with the turned kernel (Q22, S23): row h of the padded x was under row
+        u = h - stride i of the kernel when row i of y was computed, for every i that has such a u. So one product
+        gathers, with the kernel's rows in reverse; along the width ``roll`` adds, and nothing is reversed.
         """
         shape, rows = self.recall(delta)
         W, KH, sh = self.matrix(), self.kernel[0], self.stride[0]
         delta = delta.reshape(len(W), -1, rows.shape[-1]).swapaxes(0, 1)
-        # The transpose of delta strip^T: BLAS is faster with the long matrix first.
+        # The transpose of delta strip^T: BLAS is faster with the matrix of more rows first.
         dW = sum(product_transposed(strip, d) for strip, d in zip(self.strips(rows), delta))
         self.grads["W"] = self.kernels(dW.T)
         if "b" in self.params:
             self.grads["b"] = np.einsum("ion->o", delta)
         if input_gradient:
             delta, drows = np.ascontiguousarray(delta), np.empty_like(rows, delta.dtype)
+            # (C KW, KH, C_out), the kernel's rows in reverse.
             turned = np.ascontiguousarray(W.reshape(len(W), KH, -1).T[:, ::-1])
             for h, drow in enumerate(drows):
                 first = max(0, (h - KH) // sh + 1)
@@ -205,7 +215,7 @@ class Conv2d(Window):
         return W.swapaxes(1, 2).reshape(self.params["W"].shape)
 
     def unroll(self, x):
-        """im2col along the width only, x (C, H, W, N) -> (H, C KW, OW N): KW copies of x instead of KH KW."""
+        """im2col along the width only, x (C, H, W, N) -> rows (H + 2 ph, C KW, OW N), about KW times as large."""
         places = self.places(self.pad(x))
         H, C, OW, N = places[0].shape
         rows = np.empty((H, C, len(places), OW, N), x.dtype)
@@ -214,7 +224,7 @@ class Conv2d(Window):
         return rows.reshape(H, -1, OW * N)
 
     def roll(self, drows, shape):
-        """The transpose of ``unroll``: each number is added where it was read. Returns dx of this shape."""
+        """The way back of ``unroll``: each number is added where it was read. Returns dx of this shape."""
         dx = self.pad(np.zeros(shape, drows.dtype))
         places = self.places(dx)
         H, C, OW, N = places[0].shape
