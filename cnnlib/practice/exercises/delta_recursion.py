@@ -17,7 +17,15 @@ from ..mistaken import program
         "Forward first: z₁ and z₂, then a. The delta of the output is a − y, because the loss is half the squared error.",
         "A hidden delta is its weight to the output times the output's delta. A weight's gradient is its input times the delta at its end.",
     ),
-    labels=("δ of the output", "δ of z₁", "δ of z₂", "∂J/∂0.5", "∂J/∂(−1)", "∂J/∂3", "∂J/∂1"),
+    labels=(
+        "δ of the output",
+        "δ of z₁",
+        "δ of z₂",
+        "gradient of weight 0.5",
+        "gradient of weight −1",
+        "gradient of weight 3",
+        "gradient of weight 1",
+    ),
 )
 def by_hand():
     """Deltas and gradients of a chain with two hidden units."""
