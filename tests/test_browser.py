@@ -93,7 +93,7 @@ LEFT_ALONE = """[...document.querySelectorAll('article p mjx-container:not([disp
   if (!/^[,.;:!?)]/.test(sign?.data)) return false;
   place.setStart(sign, 0);
   place.setEnd(sign, 1);
-  return place.getBoundingClientRect().left < drawing.getBoundingClientRect().left;
+  return place.getBoundingClientRect().left < drawing.getBoundingClientRect().right - 1;
 }).map(drawing => drawing.closest('p').textContent)"""
 # Printed lines without columns, of more letters than a phone has room for, whose end cannot be seen.
 UNREAD = """[...document.querySelectorAll("article .output.stream pre")].filter(text => text.scrollWidth > text.clientWidth)
