@@ -82,8 +82,22 @@ HIDDEN = """[...document.querySelectorAll("article :is(h1, h2, h3, p, li, th, td
   .filter(e => e.textContent.trim() && !e.checkVisibility() && !e.closest("summary, .cnn-frames, .cnn-figure, .cnn-pipeline, .toggle"))
   .map(e => e.textContent)"""
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-TOO_WIDE = """[...document.querySelectorAll('article mjx-container[display]')]
-  .filter(formula => formula.scrollWidth > formula.clientWidth).map(formula => formula.textContent)"""
+TOO_WIDE = """[...document.querySelectorAll('article mjx-container')].filter(formula => formula.hasAttribute('display') ?
+  formula.scrollWidth > formula.clientWidth :
+  formula.firstElementChild.getBoundingClientRect().right > formula.closest('p, li')?.getBoundingClientRect().right + 1
+).map(formula => formula.textContent)"""
+# Formulas in a line whose comma, or what else follows them, has gone to the next line.
+LEFT_ALONE = """[...document.querySelectorAll('article p mjx-container:not([display]) > svg')].filter(drawing => {
+  const place = document.createRange(), inside = drawing.parentElement.nextSibling;
+  const sign = inside ?? drawing.closest('.math')?.nextSibling;
+  if (!/^[,.;:!?)]/.test(sign?.data)) return false;
+  place.setStart(sign, 0);
+  place.setEnd(sign, 1);
+  return place.getBoundingClientRect().left < drawing.getBoundingClientRect().right - 1;
+}).map(drawing => drawing.closest('p').textContent)"""
+# Printed lines without columns, of more letters than a phone has room for, whose end cannot be seen.
+UNREAD = """[...document.querySelectorAll("article .output.stream pre")].filter(text => text.scrollWidth > text.clientWidth)
+  .map(text => text.textContent).filter(text => !text.split("\\n").some(line => line.length > 38 && /\\S {2,}\\S|^ *\\[/.test(line)))"""
 # What scrolls, and cannot be reached by the Tab key.
 OUT_OF_REACH = """[...document.querySelectorAll("article :not(svg, svg *)")]
   .filter(e => /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility() && e.tabIndex !== 0 &&
@@ -455,8 +469,13 @@ def test_the_page_never_scrolls_sideways(view):
     assert view.folded <= 0 and view.page.evaluate(SIDEWAYS) <= 0
 
 
-def test_every_displayed_formula_fits_the_page(view):
+def test_every_formula_fits_the_page(view):
     assert view.page.evaluate(TOO_WIDE) == []
+    assert view.page.evaluate(LEFT_ALONE) == []
+
+
+def test_printed_sentences_are_wrapped(view):
+    assert view.page.evaluate(UNREAD) == []
 
 
 def test_what_scrolls_can_be_reached_as_soon_as_it_does(view):
@@ -1048,14 +1067,15 @@ SPOILT = {
     ),
     "a program out of reach": (
         test_what_scrolls_can_be_reached_as_soon_as_it_does,
-        "document.querySelectorAll('article pre').forEach(box => box.tabIndex = -1)",
+        "const box = document.querySelector('article pre'); box.style.width = '60px';"
+        "for (const _ of 'abc') await new Promise(requestAnimationFrame); box.tabIndex = -1",
     ),
     "too wide": (
         test_the_page_never_scrolls_sideways,
         "document.querySelector('article h1').style.width = '1300px'",
     ),
     "a wide formula": (
-        test_every_displayed_formula_fits_the_page,
+        test_every_formula_fits_the_page,
         "document.querySelector('article mjx-container[display] svg').style.minWidth = '2000px'",
     ),
     "pale numbers": (
@@ -1078,6 +1098,19 @@ SPOILT = {
     "keys that do nothing": (
         test_the_keyboard_or_the_pointer_moves_the_frames,
         "document.addEventListener('keydown', e => e.preventDefault(), true)",
+    ),
+    "a wide formula in a line": (
+        test_every_formula_fits_the_page,
+        "document.querySelector('article p mjx-container:not([display]) > svg').style.width = '60rem'",
+    ),
+    "a comma in a line of its own": (
+        test_every_formula_fits_the_page,
+        "document.querySelector('article').insertAdjacentHTML('beforeend', '<p style=\"width: 1rem\"><span class=\"math\">"
+        '<mjx-container><svg width="16" height="9"></svg></mjx-container></span>, a</p>\')',
+    ),
+    "a printed sentence that ends beyond the page": (
+        test_printed_sentences_are_wrapped,
+        "document.querySelector('article .output.stream pre').textContent = 'word '.repeat(99)",
     ),
     "a program beyond its table": (
         test_tables_of_formulas_and_programs_show_all_of_them,

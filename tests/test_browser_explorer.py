@@ -405,6 +405,12 @@ def test_the_script_begins_with_what_python_drew(open_page, one):
     assert live.evaluate(lines) > 8
     tab.page.emulate_media(media="print")
     assert still.is_visible() and not live.is_visible()
+    joins = """root => {
+      const side = (text, name) => root.querySelector(text).getBoundingClientRect()[name];
+      return [side("svg path", "left") - side("td.on", "right"), side("svg path", "bottom") - side("td.on", "bottom"),
+              Math.max(0, side("svg path", "right") - side(".cnn-delta", "right"))];
+    }"""
+    assert max(map(abs, still.evaluate(joins))) < 3, "the line does not join the pixel and the deltas"
 
 
 def test_without_scripts_the_first_state_reads(open_page):

@@ -129,9 +129,13 @@ class UndividedAvgPool2d(AvgPool2d):
 class EveryMaximumPool2d(MaxPool2d):
     """To all maxima, not to the first."""
 
+    def forward(self, x):
+        self.images = self.pad(x, -np.inf)
+        return super().forward(x)
+
     def backward(self, delta):
-        shape, images, y = self.recall(delta)
-        dx = np.zeros_like(images)
+        shape, _, y, _ = self.recall(delta)
+        images, dx = self.images, np.zeros_like(self.images)
         for seen, out in zip(self.taps(images), self.taps(dx)):
             out += (seen == y) * delta.reshape(y.shape)
         return self.unpad(dx).reshape(shape)
@@ -140,9 +144,13 @@ class EveryMaximumPool2d(MaxPool2d):
 class LastWindowPool2d(MaxPool2d):
     """Overlapping windows overwrite where they should add."""
 
+    def forward(self, x):
+        self.images = self.pad(x, -np.inf)
+        return super().forward(x)
+
     def backward(self, delta):
-        shape, images, y = self.recall(delta)
-        dx = np.zeros_like(images)
+        shape, _, y, _ = self.recall(delta)
+        images, dx = self.images, np.zeros_like(self.images)
         for seen, out in zip(self.taps(images), self.taps(dx)):
             hit = seen == y
             out[hit] = delta.reshape(y.shape)[hit]

@@ -16,7 +16,12 @@ from . import svg
 from .svg import check_alt, number
 
 GHOST = 0.45  # how large a cell of the padding is beside the others
-HIGH, GAP, CAPTION, ROW_GAP = 432, 64, 26, 14  # of the wide form, in pixels; explorer.css has the same
+HIGH, GAP, CAPTION, ROW_GAP = (
+    432,
+    64,
+    26,
+    14,
+)  # of the wide form with two rows of grids, in pixels; explorer.css has the same
 ROWS = {"all": (("x", "W", "y"), ("dx", "dW", "delta")), "back": (("dx", "W", "delta"),)}
 
 
@@ -138,8 +143,8 @@ class Explorer:
 
     def lines(self, across, down, case, pixel, outputs):
         """A line from each delta to the pixel, where they stand in the wide form."""
-        cell = HIGH / down
         rows = self.rows()
+        cell = HIGH * len(rows) / 2 / down
         (row,) = [k for k, kinds in enumerate(rows) if "delta" in kinds]
         above = [self.size_of_row(kinds, case) * cell + CAPTION + ROW_GAP for kinds in rows[:row]]
         left = sum(list(across.values())[:-1]) * cell + GAP * (len(across) - 1)

@@ -1,10 +1,14 @@
 """Tables with formulas or programs in them, made so that they fit a narrow page: cells below each other.
 
+Printed text that is too long for it may be wrapped, if it has no columns.
+
 A stored output stays as it is, byte for byte: what a style sheet needs to know of a table stands on the box around it.
 """
 
 import re
 from html import escape, unescape
+
+from docutils import nodes
 
 TABLE = re.compile(
     r'<div class="(output text_html|pst-scrollable-table-container)">(\s*(?:<div class="cnn-table[^>]*>)?'
@@ -15,6 +19,7 @@ ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL)
 FORMULA = re.compile(r"\\\((.*?)\\\)", re.DOTALL)
 PROGRAM = re.compile(r"(?:in )?(?:code|cnnlib)", re.IGNORECASE)
+APART = re.compile(r"\S {2,}\S|\S\t|^ *\[")  # what only columns have, and rows of numbers
 COLUMNS = 4  # a table with more is read along its columns, and scrolls
 PAGE, PHONE, GLYPH, GAP = (
     688,
@@ -22,6 +27,20 @@ PAGE, PHONE, GLYPH, GAP = (
     9.2,
     20,
 )  # pixels: a page at the desk, on a phone; a letter; between two columns
+PRINTED = 38  # letters in a line of printed text on a phone
+
+
+def mark_sentences(app, doctree):
+    """Mark the printed texts of a page that may be wrapped where it is narrow."""
+    for text in doctree.findall(nodes.literal_block):
+        if "stream" in text["classes"] and is_prose(text.astext()):
+            text["classes"].append("sentences")
+
+
+def is_prose(text):
+    """Whether a printed text is too long for a phone in lines that have no columns."""
+    long = [line for line in text.splitlines() if len(line) > PRINTED]
+    return bool(long) and not any(map(APART.search, long))
 
 
 def lay_out(app, pagename, templatename, context, doctree):
@@ -79,6 +98,8 @@ def css(text):
 
 
 def setup(app):
-    """Register the hook, before the page is made smaller."""
+    """Register the hooks, that of pages before they are made smaller. What the other marks is part of what Sphinx keeps of
+    a page that it has read."""
+    app.connect("doctree-read", mark_sentences)
     app.connect("html-page-context", lay_out, priority=400)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,10 @@ PLACES = re.compile(
     r'<(span|div) class="(?:[\w-]+ )*math notranslate[^>]*>.*?</\1>|<div class="[^"]*tex2jax_process.*?</div>',
     re.DOTALL,
 )
+# A formula in a line, with the signs that a line must not begin or end with: browsers break lines beside any drawing.
+KEPT = re.compile(
+    r'([(\[“‘]*)(<span class="(?:[\w-]+ )*math notranslate[^>]*>)([^<]*)</span>((?:’s\b|[,.;:!?)\]’”])+)'
+)
 BODY = re.compile(r"<body\b[^>]*>")
 FORMULA = re.compile(r"\\\((.+?)\\\)|\\\[(.+?)\\\]|(\\begin\{([a-z]+\*?)\}.+\\end\{\4\})", re.DOTALL)
 
@@ -68,6 +72,7 @@ def drawn(html, refused, sought=()):
             f'<mjx-container jax="SVG"{kind} data-tex="{source}">{drawings[formula]["html"]}</mjx-container>'
         )
 
+    html = KEPT.sub(r'<span class="kept">\1\2\3</span>\4</span>', html)
     html = PLACES.sub(lambda place: FORMULA.sub(draw, place[0]), html)
     return BODY.sub(lambda body: body[0] + letters, html, count=1)
 

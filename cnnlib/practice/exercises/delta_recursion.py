@@ -21,10 +21,10 @@ from ..mistaken import program
         "δ of the output",
         "δ of z₁",
         "δ of z₂",
-        "of the weight 0.5",
-        "of the weight −1",
-        "of the weight 3",
-        "of the weight 1",
+        "gradient of weight 0.5",
+        "gradient of weight −1",
+        "gradient of weight 3",
+        "gradient of weight 1",
     ),
 )
 def by_hand():

@@ -68,7 +68,7 @@ def soft_answers():
         "∂J/∂a = −y/a + (1 − y)/(1 − a), and the sigmoid's slope is a(1 − a). Multiply the two for y = 1 and for y = 0.",
         "It is a − y, with a = σ(z). Use a computer for σ.",
     ),
-    labels=("∂J/∂z₁", "∂J/∂z₂", "∂J/∂z₃"),
+    labels=("∂L/∂z₁", "∂L/∂z₂", "∂L/∂z₃"),
     tolerance=5e-4,
 )
 def yes_or_no():
