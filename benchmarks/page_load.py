@@ -109,7 +109,7 @@ def main(arguments=None):
         parser.error(f"wants a built book and 1 round or more, got {options.site} and {options.rounds}")
     sites = [site.resolve() for site in options.site]
     pages = [sorted((site / "book").glob("*.html")) for site in sites]
-    wanted = [page for turn in zip(*pages, strict=True) for page in turn]
+    wanted = sorted((page for of_site in pages for page in of_site), key=lambda page: page.stem)
     if options.pages:
         wanted = [page for page in wanted if page.stem in options.pages]
     result = {"slowed": options.slowed, "sites": {}}
