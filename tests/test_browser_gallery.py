@@ -67,7 +67,11 @@ def test_layer_gradient_and_words_filter_the_cards(tab):
     some = [0 < len(list(found(choice))) < len(CARDS) for choice in CHOICES]
     assert some == [False, True, True, True, True, True, False]  # all of them, and none
     tab.page.click("button[type=reset]")
-    assert tab.page.locator(".cnn-card:visible").count() == len(CARDS) and tab.troubles == []
+    shown = (
+        "n => [...document.querySelectorAll('.cnn-card')].filter(card => card.checkVisibility()).length === n"
+    )
+    tab.page.wait_for_function(shown, arg=len(CARDS))  # the form is empty when its event is over
+    assert tab.troubles == []
 
 
 def test_a_card_opens_by_keyboard_and_by_its_address_and_is_whole(tab):
