@@ -17,7 +17,7 @@ class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z)) (S06)."""
 
     def forward(self, x):
-        """1 / (1 + e^-x); where e^-x overflows to infinity, 0 is what the sigmoid rounds to."""
+        """1 / (1 + e^-x); 0 where e^-x overflows: there the value is below the smallest normal number."""
         self.check(x)
         with np.errstate(over="ignore"):
             y = 1 / (1 + np.exp(-x))
