@@ -112,7 +112,16 @@ def test_what_is_counted():
     entries = {
         f"K{n:02d}": {"verdict": verdict}
         for n, verdict in enumerate(
-            ["erratum", "erratum", "confirmed", "convention", "reconstructed", "illustrated", "open"]
+            [
+                "erratum",
+                "erratum",
+                "confirmed",
+                "convention",
+                "unreadable",
+                "reconstructed",
+                "illustrated",
+                "open",
+            ]
         )
     }
     printed = "K01.a confirmed: 1\nK02 erratum: printed 1, computed 2\nK05 illustrated: words\nas K01 confirmed: 1\n"
@@ -124,7 +133,7 @@ def test_what_is_counted():
     ]
     notebooks = [v4.new_notebook(cells=[v4.new_markdown_cell("assert 1\n\nK01 confirmed: 1"), code])]
     counted = front_page.counted({"entries": entries}, notebooks)
-    assert counted == {"executed": 5, "errata": 2, "checks": 4, "wrong": 2}
+    assert counted == {"executed": 6, "errata": 2, "checks": 4, "wrong": 2}
     assert "0" not in front_page.counts_html(counted | {"wrong": 0}, 1)
 
 

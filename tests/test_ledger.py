@@ -38,22 +38,60 @@ def test_a_claim_prints_one_stable_line(capsys):
     )
 
 
-def test_an_erratum_prints_both_numbers_and_why(capsys):
+ON_A_SLIDE = {"where": "Average pooling", "whose": "slide"}
+
+
+def test_an_erratum_prints_both_numbers_why_and_where(capsys):
     total = np.array([0.5, 0, 0.1, 0.2, 0.1]).sum()
-    line = said(capsys, "S12.sum", total, printed=1.0, digits=6, erratum="a softmax output sums to one")
-    assert line == "S12.sum erratum: printed 1.0, computed 0.9 (a softmax output sums to one)"
-    line = said(capsys, "Q20", np.array([[3.5, 5.5]]), printed=np.array([[7, 5.5]]), erratum="a sum")
-    assert line == "Q20 erratum: 1 of 2 numbers differ (a sum)"
+    five = {"where": "Five classes", "whose": "undecided"}
+    line = said(
+        capsys, "S12.sum", total, printed=1.0, digits=6, erratum="a softmax output sums to one", **five
+    )
+    assert line == (
+        "S12.sum erratum: printed 1.0, computed 0.9 (a softmax output sums to one) [undecided: Five classes]"
+    )
+    printed = np.array([[7, 5.5]])
+    line = said(capsys, "Q20", np.array([[3.5, 5.5]]), printed=printed, erratum="a sum", **ON_A_SLIDE)
+    assert line == "Q20 erratum: 1 of 2 numbers differ (a sum) [slide: Average pooling]"
+
+
+def test_what_is_unreadable_differs_too_and_is_the_text_s(capsys):
+    line = said(capsys, "Z11.prime", 2.0, printed=1.0, unreadable="a prime is lost", where="The pattern")
+    assert line == "Z11.prime unreadable: printed 1.0, computed 2 (a prime is lost) [text: The pattern]"
+    with pytest.raises(AssertionError, match="no difference"):
+        claim("Z11.prime", 2.0, printed=2.0, unreadable="a prime is lost", where="The pattern")
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"erratum": "a sum"},
+        {"erratum": "a sum", "where": "Average pooling"},
+        {"erratum": "a sum", "whose": "slide"},
+        {"erratum": "a sum", "where": "", "whose": "slide"},
+        {"erratum": "a sum", "where": "two\nlines", "whose": "slide"},
+        {"erratum": "a sum", "where": "Average pooling", "whose": "text"},
+        {"unreadable": "a sum"},
+        {"unreadable": "a sum", "where": "Average pooling", "whose": "slide"},
+        {"convention": "a sum", "where": "Average pooling"},
+        {"where": "Average pooling"},
+        {"whose": "slide"},
+    ],
+)
+def test_a_doubted_formula_has_a_place_and_nothing_else_has(kwargs, capsys):
+    with pytest.raises(ValueError, match="claim Q20: "):
+        claim("Q20", 3.5, printed=7.0, **kwargs)
+    assert capsys.readouterr().out == ""
 
 
 def test_an_erratum_may_be_confirmed_otherwise_and_without_print(capsys):
     assert (
-        said(capsys, "Q20", 3.5, 3.5, printed=7, erratum="a sum")
-        == "Q20 erratum: printed 7, computed 3.5 (a sum)"
+        said(capsys, "Q20", 3.5, 3.5, printed=7, erratum="a sum", **ON_A_SLIDE)
+        == "Q20 erratum: printed 7, computed 3.5 (a sum) [slide: Average pooling]"
     )
-    assert said(capsys, "Q20", 3.5, 7.0, erratum="a sum") == "Q20 erratum: printed 7, computed 3.5 (a sum)"
+    assert said(capsys, "Q20", 3.5, 7.0, erratum="a sum", **ON_A_SLIDE).startswith("Q20 erratum: printed 7, ")
     with pytest.raises(AssertionError, match="expected 4, computed 3.5"):
-        claim("Q20", 3.5, 4, printed=7, erratum="a sum")
+        claim("Q20", 3.5, 4, printed=7, erratum="a sum", **ON_A_SLIDE)
 
 
 def test_no_minus_zero_and_no_rounding_noise_is_printed(capsys):
@@ -119,7 +157,7 @@ def test_rounding_to_digits_is_exact():
 )
 def test_an_erratum_needs_finite_numbers_that_differ(value, printed):
     with pytest.raises(AssertionError, match="no erratum"):
-        claim("S12", value, printed=printed, digits=3, erratum="because")
+        claim("S12", value, printed=printed, digits=3, erratum="because", **ON_A_SLIDE)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +211,7 @@ def test_a_near_miss_names_close_entries():
 def test_the_strongest_claim_gives_the_verdict():
     lines = "\n".join(f"Q12.{v} {v}: x" for v in reversed(VERDICTS))
     assert verdicts(lines) == {"Q12": "erratum"}
+    assert verdicts("Q15.aside reconstructed: 1 (ours)\nQ15 confirmed: 4") == {"Q15": "confirmed"}
     assert verdicts("Q12 illustrated: a\nQ12.b confirmed: 1\nK01 convention: 0 (c)") == {
         "Q12": "confirmed",
         "K01": "convention",
@@ -190,7 +229,7 @@ def test_nobody_changes_what_the_lectures_state_by_the_way():
         for name, entry in ledger()["entries"].items()
     }
     digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
-    assert digest[:16] == "f99a491d5631014d"
+    assert digest[:16] == "7684de2109432971"
 
 
 def test_the_ledger_holds_every_entry():
@@ -198,7 +237,7 @@ def test_the_ledger_holds_every_entry():
     counts = {
         letter: sum(e["lecture"] == letter for e in entries.values()) for letter in ledger()["lectures"]
     }
-    assert counts == {"K": 27, "S": 37, "Q": 28, "Z": 22, "E": 5}
+    assert counts == {"K": 28, "S": 41, "Q": 29, "Z": 24, "E": 5}
     for letter, count in counts.items():
         assert {e for e in entries if e[0] == letter} == {f"{letter}{n:02d}" for n in range(1, count + 1)}
     for name, entry in entries.items():

@@ -8,8 +8,11 @@ from importlib.resources import files
 
 import numpy as np
 
-# Strongest first: an entry's verdict is the strongest of its claims.
-VERDICTS = ("erratum", "reconstructed", "convention", "confirmed", "illustrated")
+# Strongest first: an entry's verdict is the strongest of its claims. What is printed, and comes out or does not, is
+# stronger than what was put beside it.
+VERDICTS = ("erratum", "convention", "confirmed", "unreadable", "reconstructed", "illustrated")
+DOUBTED = ("erratum", "unreadable")
+WHOSE = ("slide", "undecided")
 
 
 @cache
@@ -28,9 +31,12 @@ def claim(
     printed=None,
     digits=None,
     erratum=None,
+    unreadable=None,
     convention=None,
     reconstructed=None,
     illustrated=None,
+    where=None,
+    whose=None,
     tol=1e-12,
 ):
     """Settle a ledger entry, or a part of one ("S12.sum"), and print one line that says how.
@@ -38,8 +44,10 @@ def claim(
     value against expected: |value - expected| <= tol max(1, |expected|) for each number. value against
     printed: rounded to digits where these are given, else as expected. convention="...", reconstructed="...":
     the same, with the choice made, or what is not the lecture's own. erratum="...": value differs from
-    printed (or, without printed, from expected), and this says why. illustrated="...": a picture, or words;
-    nothing to compare.
+    printed (or, without printed, from expected), and this says why; where="..." names the slide, whose="slide"
+    or "undecided" says whether it surely stands there or may have come with the extraction of the text.
+    unreadable="...": the same where only the extraction can have done it; where is wanted, whose is not.
+    illustrated="...": a picture, or words; nothing to compare.
 
     ValueError for an unknown entry or a claim that compares nothing; AssertionError where numbers disagree,
     or, for an erratum, where they agree. Shapes must be equal; NaN agrees with nothing.
@@ -49,6 +57,7 @@ def claim(
         raise ValueError(f"claim: no entry {entry!r} in the ledger; close to it: {close or 'none'}")
     texts = {
         "erratum": erratum,
+        "unreadable": unreadable,
         "reconstructed": reconstructed,
         "convention": convention,
         "illustrated": illustrated,
@@ -57,6 +66,7 @@ def claim(
     if len(texts) > 1 or not all(isinstance(t, str) and t.strip() and "\n" not in t for t in texts.values()):
         raise ValueError(f"claim {entry}: wants one text of one line at most, got {texts}")
     verdict, text = next(iter(texts.items()), ("confirmed", ""))
+    place = _place(entry, verdict, where, whose)
     others = {
         what: other for what, other in (("expected", expected), ("printed", printed)) if other is not None
     }
@@ -73,27 +83,43 @@ def claim(
     last = list(others)[-1]  # an erratum doubts what is printed, or else expected
     for what, other in others.items():
         same = _agree(entry, value, other, digits if what == "printed" else None, tol)
-        doubted = verdict == "erratum" and what == last
+        doubted = verdict in DOUBTED and what == last
         if doubted and (same.all() or not np.isfinite(value).all()):
-            raise AssertionError(f"claim {entry}: no erratum: {what} {other}, computed {value}")
+            raise AssertionError(
+                f"claim {entry}: no {'erratum' if verdict == 'erratum' else 'difference'}: {what} {other}, computed {value}"
+            )
         if not doubted and not same.all():
             at = tuple(map(int, np.argwhere(~same)[0]))
             many = f"{np.sum(~same)} of {same.size} numbers differ, first at {list(at)}: " if at else ""
             raise AssertionError(f"claim {entry}: {many}{what} {other[at]!s}, computed {value[at]!s}")
-    if value.ndim and verdict == "erratum":
+    if value.ndim and verdict in DOUBTED:
         said = f"{np.sum(~same)} of {same.size} numbers differ"
     elif value.ndim:
         said = f"{' x '.join(map(str, value.shape))} value{'s agree' if value.size > 1 else ' agrees'}"
     else:
         said = str(others["printed"] + 0) if "printed" in others else _said(others["expected"])
-        said = f"printed {said}, computed {_said(value)}" if verdict == "erratum" else said
-    print(f"{entry} {verdict}: {said}" + f", to {tol:g}" * (tol != 1e-12) + f" ({text})" * bool(text))
+        said = f"printed {said}, computed {_said(value)}" if verdict in DOUBTED else said
+    print(f"{entry} {verdict}: {said}" + f", to {tol:g}" * (tol != 1e-12) + f" ({text})" * bool(text) + place)
 
 
 def verdicts(output):
     """The verdicts of the claim lines in a text: {"S12": "erratum", ...}, for each entry its strongest."""
     found = re.findall(rf"^([A-Z]\d\d)(?:\.[\w-]+)? ({'|'.join(VERDICTS)}): ", output, re.MULTILINE)
     return {entry: min((v for e, v in found if e == entry), key=VERDICTS.index) for entry, _ in found}
+
+
+def _place(entry, verdict, where, whose):
+    """Where a doubted formula stands and whose doing it is, as the end of the line."""
+    if verdict not in DOUBTED:
+        if where is not None or whose is not None:
+            raise ValueError(f"claim {entry}: where and whose belong to an erratum or to what is unreadable")
+        return ""
+    if not (isinstance(where, str) and where.strip() and "\n" not in where):
+        raise ValueError(f"claim {entry}: {verdict} wants where, the slide in one line, got {where!r}")
+    if whose not in (WHOSE if verdict == "erratum" else (None,)):
+        wanted = f"whose, one of {WHOSE}" if verdict == "erratum" else "no whose: it is the text's"
+        raise ValueError(f"claim {entry}: {verdict} wants {wanted}, got {whose!r}")
+    return f" [{whose or 'text'}: {where}]"
 
 
 def _numbers(entry, given):

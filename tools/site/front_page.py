@@ -54,7 +54,9 @@ def counted(ledger, notebooks):
         checks += sum(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
         checks += sum(len(CLAIM.findall(out.text)) for out in cell.outputs if out.output_type == "stream")
         wrong += sum(out.get("data", {}).get("text/html", "").count(CARD) for out in cell.outputs)
-    executed = sum(verdicts[name] for name in ("erratum", "reconstructed", "convention", "confirmed"))
+    executed = sum(
+        verdicts[name] for name in ("erratum", "unreadable", "reconstructed", "convention", "confirmed")
+    )
     return {"executed": executed, "errata": verdicts["erratum"], "checks": checks, "wrong": wrong}
 
 
