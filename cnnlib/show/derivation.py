@@ -137,6 +137,22 @@ class Index:
 class Expression:
     """What can be shown as TeX, evaluated, and written out in numbers."""
 
+    def tex(self):
+        """The formula."""
+        raise NotImplementedError
+
+    def value(self, place):
+        """The number at a place, {letter: number}. ValueError for an index that has none, IndexError beyond an array's end."""
+        raise NotImplementedError
+
+    def numbers(self, place, digits):
+        """The formula at a place, with sums written out and numbers in the place of letters."""
+        raise NotImplementedError
+
+    def entries(self):
+        """The numbers of arrays that stand in it and hang on no index that is summed inside."""
+        raise NotImplementedError
+
     def __mul__(self, other):
         return Product([*_factors(self), *_factors(_expression(other))])
 
