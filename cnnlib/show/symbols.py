@@ -14,12 +14,12 @@ def source():
 
 
 def rows():
-    """Of each symbol, in the order of the notation's table: (formula, code, shape, image, meaning). A shape is a text such
+    """Of each symbol, in the order of the notation's table: (formula, code, shape, image, name). A shape is a text such
     as "D1, N", with the names of `sizes` and the letters; empty for one number. image: the shape where the network begins
     with a convolution."""
     symbols = source()["symbols"].values()
     return [
-        (rf"\({s['tex']}\)", s["code"], s["shape"], s.get("image", s["shape"]), s.get("of", s["name"]))
+        (rf"\({s['tex']}\)", s["code"], s["shape"], s.get("image", s["shape"]), s["name"])
         for s in symbols
     ]
 
