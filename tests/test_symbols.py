@@ -30,7 +30,9 @@ def shown(caption):
     outputs = chapter_in_jupyter.displayed(chapter_in_jupyter.stored("book/notation"))
     (table,) = [text for text in outputs if caption in text]
     _, *found = [CELL.findall(row) for row in ROW.findall(table)]
-    return [tuple(unescape(cell).replace("\xa0", " ").replace("\u2011", "-") for cell in row) for row in found]
+    return [
+        tuple(unescape(cell).replace("\xa0", " ").replace("\u2011", "-") for cell in row) for row in found
+    ]
 
 
 def wrong(source, places):
@@ -185,7 +187,11 @@ def test_the_first_of_each_section_can_be_reached_and_a_lectures_section_means_o
     assert count == {"one": (2, 1), lecture: (0, 0), "two": (1, 1)}
     assert page.a["href"] == "../book/notation.html#a-network-layer-by-layer"
     assert [card["id"] for card in page.select(".symbol-card")] == [page.a["aria-describedby"]] == ["card-z"]
-    assert "first.forward(x)" in page.select_one(".symbol-card").get_text()
+    said = page.select_one(".symbol-card").get_text()
+    assert (
+        "first.forward(x)" in said
+        and "in a convolution: shape (C_out, height_out, width_out, N): output" in said
+    )
 
 
 def test_what_is_stored_or_named_gets_no_link_and_no_card_leads_to_a_page_that_is_not_there():

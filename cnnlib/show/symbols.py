@@ -19,8 +19,7 @@ def rows():
     with a convolution."""
     symbols = source()["symbols"].values()
     return [
-        (rf"\({s['tex']}\)", s["code"], s["shape"], s.get("image", s["shape"]), s["name"])
-        for s in symbols
+        (rf"\({s['tex']}\)", s["code"], s["shape"], s.get("image", s["shape"]), s["name"]) for s in symbols
     ]
 
 
