@@ -161,7 +161,16 @@ def _inputs():
 def write_it():
     """backward(x, W, delta) -> dx, dW, db for one channel, stride 1 and a batch."""
     names = (
-        *("kernel not rotated", "overlap overwritten instead of added", "dW rotated", "only the last example counts"),
-        *("averaged over the examples once more", "averaged over the positions", "bias gradient keeps the last position only"),
+        *(
+            "kernel not rotated",
+            "overlap overwritten instead of added",
+            "dW rotated",
+            "only the last example counts",
+        ),
+        *(
+            "averaged over the examples once more",
+            "averaged over the positions",
+            "bias gradient keeps the last position only",
+        ),
     )
     return _batch(), {f"consistent with “{name}”. {catalogue()[name].text}": _batch(name) for name in names}
