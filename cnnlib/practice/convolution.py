@@ -7,8 +7,9 @@ from .mistakes import mistake, same
 
 CONV, ALL = "conv2d conv1d", "conv2d conv1d dense"
 KERNEL = "conv_backprop#why-the-kernel-turns"
-STRIDE = "conv_backprop#stride-padding-kernels-that-are-not-square"
-CHANNELS = "conv_backprop#channels-and-filters"
+STRIDE = "conv_backprop_general#table-of-cases-stride-padding-dilation"
+CHANNELS = "conv_backprop_general#several-channels-each-pair-o-c-for-itself"
+AXES = "conv_backprop_general#np-rot90-on-a-4-d-array-rotates-the-wrong-axes"
 WEIGHTS = "conv_backprop#the-gradient-of-a-kernel"
 BIAS = "conv_backprop#the-bias-and-q-s-five-steps"
 DENSE = "delta_recursion#wrong-answers"
@@ -158,20 +159,20 @@ def quarter_turn_back(W, c):
     return np.rot90(W, 1, axes=(2, 3))
 
 
-@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", AXES)
 def turned_other_axes(W, c):
     """np.rot90(W, 2) turns the first two axes, which are not the kernel's rows and columns."""
     turned = c.from_user("W", np.flip(c.user("W"), (0, 1)))
     return turned[:, :, ::-1, ::-1]
 
 
-@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", AXES)
 def turned_all_axes(W, c):
     """The same in another form."""
     return W[::-1, ::-1]
 
 
-@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", KERNEL)
+@mistake("rot90 or flip on the wrong axes", CONV, "dx", "kernel", AXES)
 def turned_last_axes(W, c):
     """The same in another form."""
     turned = c.from_user("W", np.flip(c.user("W"), (-2, -1)))
