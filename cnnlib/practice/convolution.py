@@ -8,7 +8,7 @@ from .mistakes import mistake, same
 CONV, ALL = "conv2d conv1d", "conv2d conv1d dense"
 KERNEL = "conv_backprop#why-the-kernel-turns"
 STRIDE = "conv_backprop_general#table-of-cases-stride-padding-dilation"
-CHANNELS = "conv_backprop_general#several-channels-each-pair-o-c-for-itself"
+CHANNELS = "conv_backprop_general#several-channels-and-filters-each-pair-o-c-for-itself"
 AXES = "conv_backprop_general#np-rot90-on-a-4-d-array-rotates-the-wrong-axes"
 WEIGHTS = "conv_backprop#the-gradient-of-a-kernel"
 BIAS = "conv_backprop#the-bias-and-q-s-five-steps"

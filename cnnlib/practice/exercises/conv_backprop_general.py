@@ -70,15 +70,16 @@ def border():
 )
 def how_many_products():
     """The numbers of terms in dx, dW and db of a layer with 16 filters on 3 channels."""
-    C, O, K, N = 3, 16, 5, 4
-    layer = Conv2d(C, O, K, padding=2)
+    C, filters, K, N = 3, 16, 5, 4
+    layer = Conv2d(C, filters, K, padding=2)
     layer.params["W"][...] = 1
     delta = np.ones(layer.forward(np.ones((C, 20, 24, N))).shape)
     pixel = layer.backward(delta)[0, 10, 12, 0]
     right = np.array([pixel, layer.grads["W"][0, 0, K // 2, K // 2], layer.grads["b"][0]])
     return right, {
-        "a pixel of one channel was read by all filters, not by one": right / [O, 1, 1],
-        "each input channel has a gradient of its own: a pixel's is no sum over the channels": right * [C, 1, 1],
+        "a pixel of one channel was read by all filters, not by one": right / [filters, 1, 1],
+        "each input channel has a gradient of its own: a pixel's is no sum over the channels": right
+        * [C, 1, 1],
         "a weight joins one input channel to one output channel: no sum over the input channels": right
         * [1, C, 1],
         "the weights and the biases add over the examples too": right / [1, N, N],
