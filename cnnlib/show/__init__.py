@@ -5,7 +5,7 @@ lines, and claims.
 `show.graph` return text to be displayed.
 """
 
-from . import cells, graph, svg, symbols
+from . import cells, derivation, graph, svg, symbols
 from .explorers import ConvExplorer, PoolExplorer
 from .figures import SIGNED, figure, plt, source, style, table
 from .frames import Frames
@@ -25,6 +25,7 @@ __all__ = [
     "PoolExplorer",
     "cells",
     "claim",
+    "derivation",
     "figure",
     "graph",
     "pipeline",
