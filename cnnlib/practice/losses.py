@@ -8,7 +8,7 @@ from .mistakes import mistake, same
 SOFTMAX, SQUARED = "softmax_cross_entropy", "squared_error"
 WRONG, JACOBIAN, AVERAGE = (
     "softmax#wrong-answers",
-    "softmax#jacobian-times-cross-entropy-gives-p-y",
+    "softmax#softmax-jacobian-times-cross-entropy-gradient-gives-p-y",
     "batch_averaging#wrong-answers",
 )
 OUTPUT = "delta_recursion#the-delta-of-an-output-unit"
