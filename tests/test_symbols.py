@@ -252,7 +252,7 @@ def test_a_card_opens_under_the_pointer_and_at_the_focus(chromium, site):
         page.keyboard.press("Escape")
         shut(page)
         page.keyboard.press("Enter")
-        page.wait_for_url("**/gradient_descent.html#its-gradient")
+        page.wait_for_url("**/gradient_descent.html#the-gradient-of-the-cost")
         assert tab.errors() == []
 
 
