@@ -14,6 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 from building import ROOT
 from sphinx_external_toc.parsing import parse_toc_yaml
+from test_chapters import SECOND_EDITION
 
 from cnnlib import Conv2d
 from cnnlib.show import Frames, cells, svg
@@ -22,6 +23,16 @@ from cnnlib.show import Frames, cells, svg
 CHAPTERS = list(parse_toc_yaml(ROOT / "_toc.yml"))
 SAMPLE = "book/softmax"  # a light one that has formulas, programs and Frames
 PAGES = [*CHAPTERS, "search"]
+SEARCHES = tomllib.loads((ROOT / "tests" / "search_queries.toml").read_text(encoding="utf-8"))
+
+
+def asked_of(entry):
+    """(page, heading, what the section says) of a learner's question."""
+    page, heading = entry["section"].split(": ", 1)
+    return f"book/{page}", heading, entry["says"]
+
+
+ASKED = {page: [entry for entry in SEARCHES["asked"] if asked_of(entry)[0] == page] for page in CHAPTERS}
 DESK, PHONE = 1280, 390
 SIZES = {DESK: {"width": DESK, "height": 900}, PHONE: {"width": PHONE, "height": 844}}
 THEMES = {DESK: "light", PHONE: "dark"}  # nothing but colours differs from theme to theme
@@ -103,6 +114,25 @@ OUT_OF_REACH = """[...document.querySelectorAll("article :not(svg, svg *)")]
   .filter(e => /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility() && e.tabIndex !== 0 &&
                (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight))
   .map(e => e.outerHTML.slice(0, 200))"""
+# Of a chapter as it opens: where the text above its first picture ends, and where that begins and ends.
+OPENING = """() => {
+  scrollTo(0, 0);
+  const picture = document.querySelector("article :is(.cnn-figure, .cnn-frames, .cnn-explorer, .cnn-pipeline)");
+  const above = [...document.querySelectorAll("article p")].filter(text => text.checkVisibility() && !text.closest("details") &&
+    text.compareDocumentPosition(picture) & 4 && !picture.contains(text));
+  const box = picture.getBoundingClientRect(), view = picture.querySelector(".cnn-view")?.getBoundingClientRect() ?? box;
+  return [Math.max(...above.map(text => text.getBoundingClientRect().bottom)), box.top, view.bottom];
+}"""
+# How far below its heading a section says each of some answers, in screens; null where it does not.
+ANSWERS = """asked => asked.map(([heading, says]) => {
+  const plain = text => text.replace(/\\s+/g, " ").trim();
+  const title = [...document.querySelectorAll("article :is(h1, h2, h3)")]
+    .find(title => plain(title.textContent.replace(/#$/, "")) === heading);
+  const texts = title && [...title.parentElement.querySelectorAll(":is(p, li, td, th, caption, figcaption, pre, .cnn-watch)")];
+  const said = texts?.filter(text => text.checkVisibility() && plain(text.textContent).includes(says))
+    .map(text => text.getBoundingClientRect().bottom - title.getBoundingClientRect().top);
+  return said?.length ? Math.min(...said) / innerHeight : null;
+})"""
 # The names of the bars of folded cells, and whether each is quiet: small, and without a box.
 FOLDS = """[...document.querySelectorAll("article details.hide > summary")].map(bar => {
   const box = getComputedStyle(bar.parentElement);
@@ -254,9 +284,22 @@ def opened(chromium, home, name):
         tab.name, tab.width = name, PHONE
         tab.open(f"{name}.html")
         tab.folded = tab.page.evaluate(SIDEWAYS)
+        tab.first, tab.answers = as_it_opens(tab)
         browsing.lay_open(tab.page)
         tab.begun = [root.evaluate(SHOWN) for root, _ in frames_on(tab)]
         yield tab
+
+
+def as_it_opens(tab):
+    """What a chapter of the second edition shows at each width before anything is opened: its first screen, and how far
+    below their headings the answers to learners' questions stand."""
+    opening, answers = {}, {}
+    if tab.name.removeprefix("book/") in SECOND_EDITION:
+        for width in (DESK, PHONE):
+            browsing.resize(tab.page, SIZES[width])
+            opening[width] = tab.page.evaluate(OPENING)
+            answers[width] = tab.page.evaluate(ANSWERS, [asked_of(entry)[1:] for entry in ASKED[tab.name]])
+    return opening, answers
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -287,6 +330,20 @@ at_desk = pytest.mark.parametrize("view", [DESK], indirect=True)  # for what is 
 def test_every_formula_of_the_source_is_drawn(view):
     there = formulas(view.name) if view.name in CHAPTERS else 0
     assert (view.page.evaluate(DRAWN), view.page.evaluate(HEARD)) == (there, there)
+
+
+def test_the_first_screen_has_the_question_the_answer_and_a_picture(view):
+    """At the desk the whole of the picture, on a phone the larger part of it."""
+    if view.name.removeprefix("book/") in SECOND_EDITION:
+        text, begin, end = view.first[view.width]
+        screen, part = (800, 1) if view.width == DESK else (844, 0.6)
+        assert text <= begin < end and (screen - begin) / (end - begin) >= part
+
+
+def test_what_learners_ask_is_answered_within_a_screen(view):
+    """Below the heading of the section that the search finds first; test_each_search_comes_to_its_section."""
+    for entry, screens in zip(ASKED.get(view.name, []), view.answers.get(view.width, []), strict=True):
+        assert screens is not None and screens <= 1, (entry, screens)
 
 
 @at_desk
@@ -638,7 +695,6 @@ def test_the_tab_key_goes_back_as_well(first):
 
 # The search.
 
-SEARCHES = tomllib.loads((ROOT / "tests" / "search_queries.toml").read_text(encoding="utf-8"))
 EXCERPTS = """root => [...root.querySelectorAll("li p")].map(text => ({
   lines: text.clientHeight / parseFloat(getComputedStyle(text).lineHeight),
   marks: text.querySelectorAll("mark").length,
@@ -747,13 +803,14 @@ def test_each_search_comes_to_its_section(chromium, addresses):
             place(*entry)
             for entry in tab.page.evaluate("bookSearch.all().map(([url, where]) => [url, where.at(-1)])")
         }
-        searches = SEARCHES["first"] | SEARCHES["others"]
+        asked = {entry["query"]: [entry["section"]] for entry in SEARCHES["asked"]}
+        assert len(asked) >= 20 and all(entry["at"].startswith("https://") for entry in SEARCHES["asked"])
+        searches = SEARCHES["first"] | SEARCHES["others"] | asked
         assert {answer for named in searches.values() for answer in named} <= known
-        # Typed, on its page and in the dialog of another, the twelve come first.
-        first = answers(tab.page.query_selector(".bd-search-container"), SEARCHES["first"])
-        assert [
-            (text, first[text]) for text, named in SEARCHES["first"].items() if first[text] != named[0]
-        ] == []
+        # Typed, on its page and in the dialog of another, the twelve come first, and those that learners asked.
+        exact = SEARCHES["first"] | asked
+        first = answers(tab.page.query_selector(".bd-search-container"), exact)
+        assert [(text, first[text]) for text, named in exact.items() if first[text] != named[0]] == []
         # Of all, nothing is found by none, and nearly all have an answer among the first three.
         find = (
             "texts => texts.map(text => bookSearch.find(text).map(({ url, where }) => [url, where.at(-1)]))"
@@ -779,7 +836,7 @@ def test_each_search_comes_to_its_section(chromium, addresses):
         tab.open(f"{CHAPTERS[-1]}.html")
         tab.page.keyboard.press("Control+k")
         dialog = tab.page.wait_for_selector("#pst-search-dialog[open]")
-        assert answers(dialog, SEARCHES["first"]) == first
+        assert answers(dialog, exact) == first
         assert tab.troubles == []
 
 

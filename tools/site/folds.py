@@ -1,4 +1,7 @@
-"""What stands on the bar of a folded cell: what it hides, told from the cell itself and from its section."""
+"""What stands on the bar of a folded cell: what it hides, told from the cell itself and from its section.
+
+The last section of a chapter, what the lectures say, is folded as a whole.
+"""
 
 import re
 
@@ -7,6 +10,10 @@ from docutils import nodes
 SOLUTION, CLAIMS, CHECK = "Solution", "Checked against the lecture", "Checked"
 DRAWING, TABLE, CODE = "How this is drawn", "How this table is made", "Code"
 EXERCISES = re.compile(r"exercises?\b", re.IGNORECASE)
+OPEN = """<details class="admonition hide lectures">
+<summary><p class="admonition-title">{bar}</p></summary>"""
+LECTURES = "What the lectures say"
+CLAIM = re.compile(r"^([A-Z]\d\d)(?:\.[\w-]+)? [a-z]+: ", re.MULTILINE)
 
 
 def name(cell, heading):
@@ -45,7 +52,24 @@ def name_folds(app, doctree):
         cell["classes"].append("fold-" + {SOLUTION: "solution"}.get(text, "quiet"))
 
 
+def fold_lectures(app, doctree):
+    """Fold the section on the lectures: under its heading a bar, which says how many of their statements it settles."""
+    for section in doctree.findall(nodes.section):
+        if section.next_node(nodes.title).astext() != LECTURES:
+            continue
+        printed = "\n".join(block.astext() for block in section.findall(nodes.literal_block))
+        settled = len(set(CLAIM.findall(printed)))
+        bar = (
+            f"{settled} statement{'s' * (settled != 1)}, one by one"
+            if settled
+            else "The lectures, one by one"
+        )
+        section.insert(1, nodes.raw("", OPEN.format(bar=bar), format="html"))
+        section.append(nodes.raw("", "</details>", format="html"))
+
+
 def setup(app):
-    """Register the hook. The names are part of what Sphinx keeps of a page that it has read."""
+    """Register the hooks. What they change is part of what Sphinx keeps of a page that it has read."""
     app.connect("doctree-read", name_folds)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("doctree-read", fold_lectures)
+    return {"version": "2", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

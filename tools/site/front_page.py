@@ -11,9 +11,17 @@ from pathlib import Path
 import nbformat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+import folds
+
 WORDS, LINES = 100, 10  # that are read in a minute: prose with formulas, and code that is not folded
 CARD = '<details class="cnn-card"'  # of a mistake, in the gallery of wrong answers
-CLAIM = re.compile(r"^[A-Z]\d\d(?:\.[\w-]+)? (?:erratum|reconstructed|convention|confirmed): ", re.MULTILINE)
+CLAIM = re.compile(
+    r"^[A-Z]\d\d(?:\.[\w-]+)? (?:erratum|unreadable|reconstructed|convention|confirmed): ", re.MULTILINE
+)
+# What is no word of a text: programs, formulas, addresses, the marks of a box, comments.
+SILENT = re.compile(
+    r"```.*?```|\$\$.*?\$\$|\$[^$]+\$|(?<=\])\([^)]*\)|^:{3,}[^\n]*$|<!--.*?-->", re.DOTALL | re.MULTILINE
+)
 PANEL = re.compile(r'\n?<div class="run-chapter[^"]*">.*?</div>', re.DOTALL)
 START = re.compile(r'(<a class="run-chapter-start"[^>]*>).*?</a>', re.DOTALL)
 BUTTONS = re.compile(r"<!-- buttons -->\s*<p>(.*?)</p>", re.DOTALL)
@@ -34,14 +42,24 @@ def needs(root):
     }
 
 
-def minutes(notebook):
-    """How long it takes to read a chapter, to the next five minutes: WORDS and LINES a minute."""
+def extent(notebook):
+    """(words, lines) that a chapter shows to all its readers: words of text, without formulas and addresses, and lines of
+    programs, both without what is folded and without the section on the lectures."""
     words = lines = 0
     for cell in notebook.cells:
+        folded = {"hide-cell", "hide-input"} & {*cell.metadata.get("tags", [])}
         if cell.cell_type == "markdown":
-            words += len(cell.source.split())
-        elif not {"hide-cell", "hide-input"} & {*cell.metadata.get("tags", [])}:
+            if re.match(rf"## {folds.LECTURES}\s*$", cell.source, re.MULTILINE):
+                break
+            words += 0 if folded else len(SILENT.sub(" ", cell.source).split())
+        elif not folded:
             lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return words, lines
+
+
+def minutes(notebook):
+    """How long it takes to read a chapter, to the next five minutes: WORDS and LINES a minute."""
+    words, lines = extent(notebook)
     return 5 * max(1, round((words / WORDS + lines / LINES) / 5))
 
 

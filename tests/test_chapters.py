@@ -1,0 +1,131 @@
+"""The form of a chapter of the second edition: the question, the answer and a picture first, the lectures last, and no longer
+than what one reads at a sitting."""
+
+import re
+from functools import cache
+
+import chapter_in_jupyter
+import front_page
+import pytest
+from building import ROOT
+from folds import LECTURES
+from nbformat import v4
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+WORDS, LINES, FIRST = 2200, 150, 60
+OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
+FIRST_EDITION = {
+    "one_filter_network",
+    "seesaw",
+    "lenet",
+    "what_it_learned",
+    "batch_averaging",
+    "loops_to_gemm",
+}
+CHAPTERS = [page.removeprefix("book/") for page in parse_toc_yaml(ROOT / "_toc.yml")]
+SECOND_EDITION = [name for name in CHAPTERS if name not in OTHERS | FIRST_EDITION]
+# A ledger's entry, and a lecture called by its letter; the same letters name arrays and sizes, so only "S's" and "in S" count.
+LETTERS = re.compile(r"\b[KSQZE]\d\d\b|\b[KSQZE]['’]s\b|\b(?:[Ii]n|by|By|of) [SQZ]\b(?! ?[×=])")
+
+
+@cache
+def stored(name):
+    return chapter_in_jupyter.stored(f"book/{name}")
+
+
+def problems(notebook):
+    """What is not as a chapter should be, as sentences."""
+    found, (words, lines) = [], front_page.extent(notebook)
+    if words > WORDS or lines > LINES:
+        found.append(f"{words} words of {WORDS}, {lines} open lines of code of {LINES}")
+    first, second = notebook.cells[:2]
+    opening = len(front_page.SILENT.sub(" ", first.source).split())
+    if first.cell_type != "markdown" or not first.source.startswith("# ") or opening > FIRST:
+        found.append(f"begins with {opening} words of {FIRST}: a title, the question and the answer")
+    if (
+        second.cell_type != "code"
+        or "<svg" not in shown(second)
+        or "hide-input" not in second.metadata.get("tags", [])
+    ):
+        found.append("its second cell is no picture whose program is folded")
+    sections = [
+        (count, name)
+        for count, cell in enumerate(notebook.cells)
+        if cell.cell_type == "markdown"
+        for name in re.findall(r"^## +(.*?)\s*$", cell.source, re.MULTILINE)
+    ]
+    names = [name for _, name in sections]
+    if LECTURES in names[:-1]:
+        found.append(f"{names[-1]} comes after what the lectures say")
+    end = next((count for count, name in sections if name == LECTURES), len(notebook.cells))
+    for count, cell in enumerate(notebook.cells[:end]):
+        text = cell.source if cell.cell_type == "markdown" else printed(cell)
+        found += [f"cell {count} needs a lecture: {said}" for said in LETTERS.findall(text)]
+    return found
+
+
+def shown(cell):
+    return "".join(out.get("data", {}).get("text/html", "") for out in cell.get("outputs", []))
+
+
+def printed(cell):
+    return "".join(out["text"] for out in cell.outputs if out.get("name") == "stdout")
+
+
+@pytest.mark.parametrize("name", SECOND_EDITION)
+def test_a_chapter_is_short_and_begins_with_question_answer_and_picture(name):
+    assert problems(stored(name)) == []
+
+
+@pytest.mark.parametrize("name", sorted(FIRST_EDITION))
+def test_what_is_as_it_should_be_is_of_the_second_edition(name):
+    assert problems(stored(name)) != [], "take it off the list"
+
+
+def a_chapter(*more):
+    picture = v4.new_code_cell("draw()", metadata={"tags": ["hide-input"]})
+    picture.outputs = [v4.new_output("display_data", {"text/html": "<svg></svg>"})]
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# Title\n\nWhy? Because."), picture, *more])
+
+
+def claim_of(text):
+    cell = v4.new_code_cell("claim(...)", metadata={"tags": ["hide-cell"]})
+    cell.outputs = [v4.new_output("stream", name="stdout", text=text)]
+    return cell
+
+
+LAST = v4.new_markdown_cell(f"## {LECTURES}\n\nIn S it is K's.")
+
+
+def test_a_short_chapter_has_no_problems():
+    assert (
+        problems(
+            a_chapter(
+                v4.new_markdown_cell("## Next\n\nA size of S × T, in S = 3."), LAST, claim_of("K01 x: 1")
+            )
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("notebook", "said"),
+    [
+        (a_chapter(v4.new_markdown_cell("word " * 2199)), "2203 words of 2200"),
+        (a_chapter(v4.new_code_cell("x = 1\n" * 151)), "151 open lines"),
+        (
+            v4.new_notebook(cells=[v4.new_markdown_cell("# T\n\n" + "word " * 60), a_chapter().cells[1]]),
+            "62 words of 60",
+        ),
+        (v4.new_notebook(cells=[v4.new_markdown_cell("Why?"), a_chapter().cells[1]]), "begins with"),
+        (v4.new_notebook(cells=[a_chapter().cells[0], v4.new_markdown_cell("text")]), "no picture"),
+        (v4.new_notebook(cells=[a_chapter().cells[0], v4.new_code_cell("x")]), "no picture"),
+        (a_chapter(LAST, v4.new_markdown_cell("## Exercises")), "Exercises comes after"),
+        (a_chapter(v4.new_markdown_cell("as S23 has it")), "needs a lecture: S23"),
+        (a_chapter(v4.new_markdown_cell("Q's image")), "needs a lecture: Q's"),
+        (a_chapter(v4.new_markdown_cell("the sums in S.")), "needs a lecture: in S"),
+        (a_chapter(claim_of("K01 confirmed: 1")), "needs a lecture: K01"),
+    ],
+)
+def test_what_is_too_long_or_out_of_order_is_named(notebook, said):
+    assert any(re.search(said, problem) for problem in problems(notebook)), problems(notebook)
