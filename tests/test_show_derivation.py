@@ -43,6 +43,12 @@ def test_the_numbers_put_in_give_the_value():
     assert re.fullmatch(r"[-\d. *+()]+", text)
 
 
+def test_a_difference_among_factors_stands_in_brackets():
+    line = (DELTAS[k] - 1) * SLOPES[j] * (1 - SLOPES[j])
+    text = line.numbers({"j": 1, "k": 0}, 12).replace("·", "*").replace("−", "-")
+    assert np.isclose(eval(text), (DELTA[0] - 1) * SLOPE[1] * (1 - SLOPE[1]))
+
+
 def test_indices_add_and_what_lies_outside_is_zero():
     x, z = dv.array("x", IMAGE), dv.array("z", OUT)
     kernel = dv.array("W", KERNEL, outside=0)
