@@ -179,7 +179,7 @@ Z = r'<span class="math notranslate nohighlight">\(z\)</span>'
 
 
 def test_the_first_of_each_section_can_be_reached_and_a_lectures_section_means_other_things():
-    lecture = "the-same-layer-in-s-and-in-z"
+    lecture = "what-the-lectures-say"
     page = explained(page_of(("one", Z + Z), (lecture, Z), ("two", Z)))
     count = {
         tag["id"]: (len(tag.select("[data-s=z]:not(a)")), len(tag.select("a"))) for tag in page("section")
@@ -272,7 +272,7 @@ def test_a_card_opens_under_the_pointer_and_at_the_focus(chromium, site):
         page.keyboard.press("Escape")
         shut(page)
         page.keyboard.press("Enter")
-        page.wait_for_url("**/gradient_descent.html#its-gradient")
+        page.wait_for_url("**/gradient_descent.html#the-gradient-of-the-cost")
         assert tab.errors() == []
 
 
