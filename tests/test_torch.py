@@ -117,6 +117,14 @@ def test_activations_agree_with_torch(layer, function, shape):
     layer_agrees(layer, function, x)
 
 
+def test_torch_takes_slope_0_at_zero_in_relu_and_1_in_clamp():
+    """What the chapter on the gradient check says of the same function by two names."""
+    for function, slope in [(F.relu, 0.0), (lambda x: x.clamp(min=0), 1.0)]:
+        x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+        function(x).sum().backward()
+        assert x.grad.tolist() == [slope] * 3
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_at_the_extremes_agree_with_torch(dtype):
     x = np.array([[-np.inf, -1e4, -50, -0.0, 0.0, 50, 1e4, np.inf]], dtype)
