@@ -16,7 +16,9 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 PASSES = re.compile(r"\b(FORWARD|BACKWARD)\b")
 MARKS = re.compile(r"svg\.mark\(|\): (show|svg)\.(FORWARD|BACKWARD)|dict\(colour=show\.BACKWARD\)")
 BY_HAND = {
-    "delta_recursion": ["ends = ((c - 1, show.FORWARD), (c, show.BACKWARD))"],  # marks of a network
+    "delta_recursion": [  # how large the numbers of the two passes are, layer by layer
+        'curve(of_a, show.FORWARD, "a", 4), *curve(of_delta, show.BACKWARD, "δ", 6)'
+    ],
     "lenet": [
         '(svg.BACKWARD, "7 3") if on',
         'fill="{svg.BACKWARD}"',
