@@ -27,12 +27,9 @@ BY_HAND = {
     # f is what a unit computes forward, its slope what it multiplies by backward.
     "neuron": [
         "value, color=show.FORWARD",
-        "slope[part], color=show.BACKWARD",
+        "slopes[part], color=show.BACKWARD",
         '"f(z)", color=show.FORWARD',
         '"f′(z)", color=show.BACKWARD',
-        "graph.line(thin, layer.forward(thin[:, None])[:, 0], show.FORWARD)",
-        "graph.line([-4.5, 0], [0, 0], show.BACKWARD), graph.line([0, 4.5], [0, 4.5], show.BACKWARD)",
-        "a + slope * (4.5 - z)], show.BACKWARD)",
         "graph.line(xs, out, show.FORWARD)",
         "graph.line(xs, slopes, show.BACKWARD)",
     ],

@@ -43,10 +43,10 @@ def test_the_numbers_put_in_give_the_value():
     assert re.fullmatch(r"[-\d. *+()]+", text)
 
 
-def test_a_difference_among_factors_stands_in_brackets():
-    line = (DELTAS[k] - 1) * SLOPES[j] * (1 - SLOPES[j])
-    text = line.numbers({"j": 1, "k": 0}, 12).replace("·", "*").replace("−", "-")
-    assert np.isclose(eval(text), (DELTA[0] - 1) * SLOPE[1] * (1 - SLOPE[1]))
+def test_a_difference_as_a_factor_has_brackets_in_numbers_too():
+    line = SLOPES[j] * (1 - SLOPES[j]) * dv.sum(k, WEIGHTS[k, j] * (DELTAS[k] - SLOPES[j]))
+    text = line.numbers({"j": 1}, 12).replace("·", "*").replace("−", "-")
+    assert np.isclose(eval(text), line.value({"j": 1})) and text.count("- ") == 3
 
 
 def test_indices_add_and_what_lies_outside_is_zero():

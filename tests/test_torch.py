@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import Sliding, numbers, repeatable, sliding, small_lenet, whole_numbers
+from helpers import CONVS, Sliding, numbers, repeatable, sliding, small_lenet, whole_numbers
 from hypothesis import given
 
 from cnnlib import (
@@ -75,6 +75,20 @@ def test_any_windows_agree_with_torch(case):
     layer_agrees(layer, function_of(case), numbers(case.x_shape, 1))
 
 
+@given(sliding(CONVS))
+@repeatable
+def test_torchs_transposed_convolution_of_delta_is_our_dx(case):
+    layer, x = case.layer(), numbers(case.x_shape, 1)
+    layer.forward(x)
+    delta = numbers(layer.output_shape(x.shape), 9)
+    rows_left = zip(case.size, case.kernel, case.stride, case.padding)
+    left = [(size + 2 * pad - kernel) % stride for size, kernel, stride, pad in rows_left]
+    transposed = getattr(F, f"conv_transpose{len(case.kernel)}d")
+    sizes = {"stride": case.stride, "padding": case.padding, "output_padding": left}
+    found = transposed(to_torch(delta), to_torch(layer.params["W"], False), **sizes)
+    agree(layer.backward(delta), from_torch(found))
+
+
 @pytest.mark.parametrize("name", ["Conv2d", "MaxPool2d", "AvgPool2d"])
 def test_windows_in_single_precision_agree_with_torch(name):
     case = Sliding(name, (9, 8), (3, 2), (2, 1), (1, 1), (3, 4), 5)
@@ -101,6 +115,14 @@ def test_activations_agree_with_torch(layer, function, shape):
     x = 4 * numbers(shape, 1)
     x.flat[:2] = 0.0, -0.0
     layer_agrees(layer, function, x)
+
+
+def test_torch_takes_slope_0_at_zero_in_relu_and_1_in_clamp():
+    """What the chapter on the gradient check says of the same function by two names."""
+    for function, slope in [(F.relu, 0.0), (lambda x: x.clamp(min=0), 1.0)]:
+        x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+        function(x).sum().backward()
+        assert x.grad.tolist() == [slope] * 3
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

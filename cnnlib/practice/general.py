@@ -10,7 +10,7 @@ ALL = f"{LAYERS} {POOLS} relu sigmoid tanh softmax_cross_entropy squared_error"
 ANY = "dx dW db dscores doutputs"
 AVERAGE = "batch_averaging#wrong-answers"
 RECURSION = "delta_recursion#wrong-answers"
-LAYOUT = "conv_backprop#channels-and-filters"
+LAYOUT = "conv_backprop_general#the-backward-pass-of-a-convolution-with-every-index"
 SUMMED_LOSS = "delta is that of a loss summed over the examples, and the layer does the averaging"
 
 
@@ -119,7 +119,7 @@ def clipped(limit):
         f"{LAYERS} {POOLS}",
         "dx dW db",
         "after",
-        "gradient_descent#steps-downhill",
+        "gradient_descent#one-step-of-gradient-descent",
         "gradients are meant to be clipped in the layer",
     )
     def clip(gradient, c):
@@ -131,13 +131,17 @@ for _limit in (1, 5, 0.5, 0.1):
     clipped(_limit)
 
 
-@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+@mistake(
+    "gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#one-step-of-gradient-descent"
+)
 def normalised(gradient, c):
     """The gradient is divided by its own length: its size is lost, and the step does not shrink at the bottom."""
     return gradient / (np.linalg.norm(gradient) or 1)
 
 
-@mistake("gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#steps-downhill")
+@mistake(
+    "gradient normalised", f"{LAYERS}", "dx dW db", "after", "gradient_descent#one-step-of-gradient-descent"
+)
 def normalised_by_the_largest(gradient, c):
     """The same in another form."""
     return gradient / (np.abs(gradient).max() or 1)
@@ -224,7 +228,7 @@ def updated_first_by_the_mean(c, right):
     LAYERS,
     "dW",
     "along",
-    "gradient_descent#why-not-the-biases",
+    "gradient_descent#why-biases-are-not-decayed",
     "the loss has a penalty for large weights, and this layer adds its gradient",
 )
 def decay_added(c, right):
@@ -233,7 +237,11 @@ def decay_added(c, right):
 
 
 @mistake(
-    "the updated parameter in place of its gradient", LAYERS, "dW", "along", "gradient_descent#steps-downhill"
+    "the updated parameter in place of its gradient",
+    LAYERS,
+    "dW",
+    "along",
+    "gradient_descent#one-step-of-gradient-descent",
 )
 def updated_W(c, right):
     """W - lr dW is returned where dW belongs: what is to be done with a gradient is the optimiser's business."""
@@ -241,14 +249,18 @@ def updated_W(c, right):
 
 
 @mistake(
-    "the updated parameter in place of its gradient", LAYERS, "db", "along", "gradient_descent#steps-downhill"
+    "the updated parameter in place of its gradient",
+    LAYERS,
+    "db",
+    "along",
+    "gradient_descent#one-step-of-gradient-descent",
 )
 def updated_b(c, right):
     """The same in another form."""
     return c.b, right(c, "db")
 
 
-@mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#why-not-the-biases")
+@mistake("decay on the bias", LAYERS, "db", "along", "gradient_descent#why-biases-are-not-decayed")
 def bias_decay(c, right):
     """A multiple of b is added to db: biases do not decay."""
     return c.b
@@ -259,7 +271,7 @@ def bias_decay(c, right):
     ALL,
     ANY,
     "after",
-    "gradient_descent#large-or-small-compared-with-what",
+    "gradient_check#float32-or-float64",
     "float32 is meant",
 )
 def single(gradient, c):
@@ -272,7 +284,7 @@ def single(gradient, c):
     f"{LAYERS} {POOLS} relu squared_error",
     ANY,
     "after",
-    "gradient_descent#the-judge-finite-differences",
+    "gradient_check#the-recipe-of-a-gradient-check",
 )
 def truncated(gradient, c):
     """An array of integers, as np.zeros_like makes it from one, drops what is after the point."""

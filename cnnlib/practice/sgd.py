@@ -9,9 +9,9 @@ from .mistakes import mistake, same
 
 SGD, BOTH, STEP = "sgd", "W b", "gradient_descent#wrong-answers"
 DOWN, DECAY, BIASES = (
-    "gradient_descent#steps-downhill",
-    "gradient_descent#what-weight-decay-buys",
-    "gradient_descent#why-not-the-biases",
+    "gradient_descent#one-step-of-gradient-descent",
+    "gradient_descent#weight-decay-l2-regularization",
+    "gradient_descent#why-biases-are-not-decayed",
 )
 
 

@@ -1,16 +1,46 @@
-"""Exercises of the chapter on gradient descent and the gradient check."""
+"""Exercises of the chapter on loss and gradient descent."""
 
 import numpy as np
 
-from ...gradcheck import check_gradients, numerical_gradient
 from ...layers import Dense
+from ...losses import SquaredError
 from ...network import Sequential
 from ...optim import SGD
-from ..exercise import array, choice, function, number
+from ...training import step
+from ..exercise import array, function, number
+from ..mistaken import program
+
+
+@number(
+    "gradient_descent.1",
+    why="The mean of the gradients, then the decay of the weight, then the learning rate: each once.",
+    hints=(
+        "The gradient is the mean of the two slopes, plus λ times w.",
+        "The mean of 3 and −1 is 1, the decay adds 0.1 · 2. Take 0.5 times that off w.",
+    ),
+)
+def one_step():
+    """w after one step from 2 with the slopes 3 and -1, λ = 0.1, α = 0.5, by the library."""
+    net = Sequential(Dense(1, 1))
+    (layer,) = net.layers
+    layer.params["W"][...] = 2.0
+    # The slope of example n is (w x + b - y) x: with x = 1 and b = 0 the targets 2 - 3 and 2 + 1 give 3 and -1.
+    step(net, SquaredError(), SGD(net, lr=0.5, weight_decay=0.1), np.ones((1, 2)), np.array([[-1.0, 3.0]]))
+    right = round(float(layer.params["W"][0, 0]), 9)
+    return right, {
+        "that is with the sum of the two slopes: the cost is their mean": round(
+            2 - 0.5 * (3 - 1 + 0.1 * 2), 9
+        ),
+        "the decay is not divided by N: only the losses of the examples are averaged": 2
+        - 0.5 * (3 - 1 + 0.1 * 2) / 2,
+        "that is without weight decay": 2 - 0.5 * 1,
+        "that is uphill: the step is taken off": 2 + 0.5 * (1 + 0.2),
+        "that is the step; take it off w": 0.5 * (1 + 0.2),
+    }
 
 
 @array(
-    "gradient_descent.1",
+    "gradient_descent.2",
     why="The best step makes the steepest and the flattest direction equally slow; from there on only their ratio counts.",
     hints=(
         "The larger α is, the smaller 1 − 0.4α becomes, and the larger |1 − 2α|. Where are the two equally large?",
@@ -38,7 +68,7 @@ def best_step():
 
 
 @number(
-    "gradient_descent.2",
+    "gradient_descent.3",
     why="Centred inputs make H diagonal: weight and bias no longer disturb each other, and descent needs fewer steps.",
     hints=(
         "The new inputs are −1, 0 and 1. Their mean is 0, so the two corners of H are 0.",
@@ -63,7 +93,7 @@ def centred():
 
 
 @number(
-    "gradient_descent.3",
+    "gradient_descent.4",
     why="A step with weight decay shrinks the weights first: W − α(∂J/∂W + λW) = (1 − αλ) W − α ∂J/∂W.",
     hints=(
         "Write down the step W − α (∂J/∂W + λ W) for ∂J/∂W = 0.",
@@ -87,91 +117,21 @@ def shrinking():
     }
 
 
-def central(f, x):
-    """The gradient of f at x by central differences; x stays as it is."""
-    return numerical_gradient(f, x.copy())
-
-
-def _differences(step, restore=True, both=True):
-    def gradient(f, x):
-        x, found = np.array(x, float), np.zeros(np.shape(x))
-        for at in np.ndindex(x.shape):
-            old = x[at]
-            x[at] = old + 1e-6
-            high = f(x)
-            x[at] = old - 1e-6 * both
-            found[at] = (high - f(x)) / step
-            if restore:
-                x[at] = old
-        return found
-
-    return gradient
-
-
-def _bowl(x):
-    return float((x**2 * np.arange(1, x.size + 1).reshape(x.shape)).sum())
-
-
-def _waves(x):
-    return float(np.sin(3 * x).sum() + x.ravel()[0] * x.ravel()[-1])
-
-
 @function(
-    "gradient_descent.4",
-    why="This is the judge of the whole book: it knows no formula of any layer.",
+    "gradient_descent.5",
+    why="These slopes are what backward begins with, and the 1/N stands in them for the whole network.",
     hints=(
-        "For each element: add ε, compute f, take off 2ε, compute f, divide the difference by 2ε, and put the element back.",
-        "`for at in np.ndindex(x.shape)` visits the elements. ε = 1e-6 serves for numbers of size one.",
+        "The derivative of 1/2 (z − y)² is z − y. What does the mean over the examples do to it?",
+        "The examples are the columns: divide by outputs.shape[1], and by nothing else.",
     ),
-    tries=lambda: [
-        (f, np.random.default_rng(9).standard_normal(shape)) for f, shape in ((_bowl, (3,)), (_waves, (2, 3)))
-    ],
-    tolerance=1e-5,
+    of="squared_error",
 )
 def write_it():
-    """gradient(f, x) by central differences."""
-    return central, {
-        "every number is twice too large: from x − ε to x + ε it is 2ε": _differences(1e-6),
-        "every number is half of the right one: with f(x) itself the difference spans one ε, not two": _differences(
-            2e-6, both=False
-        ),
-    }
-
-
-class _Reversed(Dense):
-    """Takes the inputs' gradients in the wrong order."""
-
-    def backward(self, delta, input_gradient=True):
-        """As in Dense, but for the order of dW's columns."""
-        dx = super().backward(delta, input_gradient)
-        self.grads["W"] = self.grads["W"][:, ::-1]
-        return dx
-
-
-INPUTS = ("random numbers", "all inputs 1", "a single example of random numbers", "inputs of size 1000")
-
-
-@choice(
-    "gradient_descent.5",
-    why="Symmetric data hide mistakes: where all inputs are equal, all columns of ∂J/∂W are, and their order cannot matter.",
-    hints=(
-        "The mistake exchanges columns of ∂J/∂W. When does nobody see that?",
-        "Column j of ∂J/∂W is the sum of δ times input j. Which inputs make all columns equal?",
-    ),
-    options=INPUTS,
-)
-def deceived():
-    """The input for which check_gradients finds nothing wrong with reversed columns."""
-    rng = np.random.default_rng(3)
-    tried = (
-        rng.standard_normal((3, 4)),
-        np.ones((3, 4)),
-        rng.standard_normal((3, 1)),
-        1e3 * rng.standard_normal((3, 4)),
+    """doutputs(outputs, targets) of the squared error."""
+    names = (
+        "not averaged: sum for mean",
+        "averaged over examples and outputs",
+        "the sign of the difference",
+        "twice too large",
     )
-    (right,) = [name for name, x in zip(INPUTS, tried) if check_gradients(_Reversed(3, 2, rng=0), x).ok]
-    return right, {
-        "random inputs differ, so the columns do, and the check sees the exchange": INPUTS[0],
-        "one example is enough, as long as its inputs differ": INPUTS[2],
-        "the error is relative: the size of the inputs does not hide anything": INPUTS[3],
-    }
+    return program("squared_error"), {name: program("squared_error", name) for name in names}
