@@ -286,7 +286,7 @@ def test_a_tap_opens_a_card_within_a_phone(chromium, site, axe):
             now = opened(page)
             assert now["inside"] and now["apart"] and page.url == before, selector
         browsing.thin_out(page)
-        assert opened(page)["id"] == "card-gradient"
+        assert opened(page)["id"] == "card-cross-entropy"
         assert browsing.violations(page, axe, browsing.ALL_BUT_COLOURS) == []
         assert browsing.violations(page, axe, ["color-contrast"]) == []
         page.emulate_media(media="print")
