@@ -16,7 +16,9 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 PASSES = re.compile(r"\b(FORWARD|BACKWARD)\b")
 MARKS = re.compile(r"svg\.mark\(|\): (show|svg)\.(FORWARD|BACKWARD)|dict\(colour=show\.BACKWARD\)")
 BY_HAND = {
-    "delta_recursion": ["ends = ((c - 1, show.FORWARD), (c, show.BACKWARD))"],  # marks of a network
+    "delta_recursion": [  # how large the numbers of the two passes are, layer by layer
+        'curve(of_a, show.FORWARD, "a", 4), *curve(of_delta, show.BACKWARD, "δ", 6)'
+    ],
     "lenet": [
         '(svg.BACKWARD, "7 3") if on',
         'fill="{svg.BACKWARD}"',
@@ -25,12 +27,9 @@ BY_HAND = {
     # f is what a unit computes forward, its slope what it multiplies by backward.
     "neuron": [
         "value, color=show.FORWARD",
-        "slope[part], color=show.BACKWARD",
+        "slopes[part], color=show.BACKWARD",
         '"f(z)", color=show.FORWARD',
         '"f′(z)", color=show.BACKWARD',
-        "graph.line(thin, layer.forward(thin[:, None])[:, 0], show.FORWARD)",
-        "graph.line([-4.5, 0], [0, 0], show.BACKWARD), graph.line([0, 4.5], [0, 4.5], show.BACKWARD)",
-        "a + slope * (4.5 - z)], show.BACKWARD)",
         "graph.line(xs, out, show.FORWARD)",
         "graph.line(xs, slopes, show.BACKWARD)",
     ],

@@ -46,6 +46,12 @@ def test_the_numbers_put_in_give_the_value():
     assert np.isclose(eval(text), difference.value({"j": 1, "k": 0}))
 
 
+def test_a_difference_as_a_factor_has_brackets_in_numbers_too():
+    line = SLOPES[j] * (1 - SLOPES[j]) * dv.sum(k, WEIGHTS[k, j] * (DELTAS[k] - SLOPES[j]))
+    text = line.numbers({"j": 1}, 12).replace("·", "*").replace("−", "-")
+    assert np.isclose(eval(text), line.value({"j": 1})) and text.count("- ") == 3
+
+
 def test_indices_add_and_what_lies_outside_is_zero():
     x, z = dv.array("x", IMAGE), dv.array("z", OUT)
     kernel = dv.array("W", KERNEL, outside=0)

@@ -15,20 +15,24 @@ from building import ROOT
 from bs4 import BeautifulSoup
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from cnnlib.show.symbols import rows, source
+from cnnlib.show.symbols import indices, rows, source
 
 LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
-ROW = re.compile(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td></tr>')
+ROW = re.compile(r"<tr>(.*?)</tr>")
+CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>")
 
 
 # The source.
 
 
-def shown():
-    """The rows of the notation's table, as its notebook stores them: (symbol and meaning, code, shape)."""
+def shown(caption):
+    """The rows of a table of the notation, as its notebook stores them: (symbol, name, shape, ...)."""
     outputs = chapter_in_jupyter.displayed(chapter_in_jupyter.stored("book/notation"))
-    (table,) = [text for text in outputs if "One symbol, one array, one name" in text]
-    return [tuple(unescape(cell).replace("\xa0", " ") for cell in row) for row in ROW.findall(table)]
+    (table,) = [text for text in outputs if caption in text]
+    _, *found = [CELL.findall(row) for row in ROW.findall(table)]
+    return [
+        tuple(unescape(cell).replace("\xa0", " ").replace("\u2011", "-") for cell in row) for row in found
+    ]
 
 
 def wrong(source, places):
@@ -42,8 +46,13 @@ def wrong(source, places):
         named = [*entry.get("only", ()), *entry.get("but", ())]
         yield from (f"{key}: no place {name}" for name in named if not is_there(name, places))
         if key in source["symbols"]:
-            sizes = set(filter(None, re.split(r",\s*", entry.get("shape", "no shape"))))
+            shapes = f"{entry.get('shape', 'no shape')}, {entry.get('image', '')}"
+            sizes = set(filter(None, re.split(r",\s*", shapes)))
             yield from (f"{key}: no size {size}" for size in sizes - {*source["sizes"]})
+    for key, entry in source["indices"].items():
+        yield from (f"{key}: no {name}" for name in ("tex", "name", "code", "size") if not entry.get(name))
+        sizes = re.findall(r"\w+", entry.get("size", ""))
+        yield from (f"{key}: no size {size}" for size in dict.fromkeys(sizes) if size not in source["sizes"])
     yield from (f"elsewhere: no place {name}" for name in source["elsewhere"] if not is_there(name, places))
 
 
@@ -60,11 +69,15 @@ def places(site):
 
 
 def test_the_notation_shows_what_the_source_says():
-    expected = [
-        (f"{tex} {meaning}", code, f"({shape})" if shape else "one number")
-        for tex, code, shape, meaning in rows()
-    ]
-    assert shown() == expected and len(expected) > 15
+    expected, first = [], {}
+    for tex, code, shape, image, name in rows():
+        like = first.setdefault(image, tex)
+        images = "" if image == shape else f"({image})" if like == tex else f"as {like}"
+        expected.append((tex, name, f"({shape})" if shape else "one number", code, images))
+    assert shown("One symbol, one array, one name") == expected and len(expected) > 15
+    expected = [(tex, name, size) for tex, _, size, name in indices()]
+    pairs = shown("Indices, and the sizes that a layer is made with")
+    assert [row[:3] for row in pairs] + [row[3:] for row in pairs if row[3]] == expected
 
 
 def test_the_source_is_complete(places):
@@ -77,7 +90,10 @@ def test_the_source_is_complete(places):
         ("symbols", "z", "name", "", "z: no name"),
         ("symbols", "z", "code", "", "z: no code"),
         ("symbols", "z", "shape", "D7, N", "z: no size D7"),
+        ("symbols", "z", "image", "D8, N", "z: no size D8"),
         ("symbols", "z", "place", "notation#gone", "z: no place notation#gone"),
+        ("indices", "o", "code", "", "o: no code"),
+        ("indices", "s", "size", "(s, q)", "s: no size q"),
         ("symbols", "z", "but", ["gone"], "z: no place gone"),
         ("terms", "stride", "says", "", "stride: no says"),
         ("terms", "stride", "place", "gone#here", "stride: no place gone#here"),
@@ -163,7 +179,7 @@ Z = r'<span class="math notranslate nohighlight">\(z\)</span>'
 
 
 def test_the_first_of_each_section_can_be_reached_and_a_lectures_section_means_other_things():
-    lecture = "the-same-layer-in-s-and-in-z"
+    lecture = "what-the-lectures-say"
     page = explained(page_of(("one", Z + Z), (lecture, Z), ("two", Z)))
     count = {
         tag["id"]: (len(tag.select("[data-s=z]:not(a)")), len(tag.select("a"))) for tag in page("section")
@@ -171,7 +187,11 @@ def test_the_first_of_each_section_can_be_reached_and_a_lectures_section_means_o
     assert count == {"one": (2, 1), lecture: (0, 0), "two": (1, 1)}
     assert page.a["href"] == "../book/notation.html#a-network-layer-by-layer"
     assert [card["id"] for card in page.select(".symbol-card")] == [page.a["aria-describedby"]] == ["card-z"]
-    assert "first.forward(x)" in page.select_one(".symbol-card").get_text()
+    said = page.select_one(".symbol-card").get_text()
+    assert (
+        "first.forward(x)" in said
+        and "in a convolution: shape (C_out, height_out, width_out, N): output" in said
+    )
 
 
 def test_what_is_stored_or_named_gets_no_link_and_no_card_leads_to_a_page_that_is_not_there():
@@ -266,7 +286,7 @@ def test_a_tap_opens_a_card_within_a_phone(chromium, site, axe):
             now = opened(page)
             assert now["inside"] and now["apart"] and page.url == before, selector
         browsing.thin_out(page)
-        assert opened(page)["id"] == "card-gradient"
+        assert opened(page)["id"] == "card-cross-entropy"
         assert browsing.violations(page, axe, browsing.ALL_BUT_COLOURS) == []
         assert browsing.violations(page, axe, ["color-contrast"]) == []
         page.emulate_media(media="print")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import Sliding, numbers, repeatable, sliding, small_lenet, whole_numbers
+from helpers import CONVS, Sliding, numbers, repeatable, sliding, small_lenet, whole_numbers
 from hypothesis import given
 
 from cnnlib import (
@@ -73,6 +73,20 @@ def function_of(case):
 def test_any_windows_agree_with_torch(case):
     layer = case.layer()
     layer_agrees(layer, function_of(case), numbers(case.x_shape, 1))
+
+
+@given(sliding(CONVS))
+@repeatable
+def test_torchs_transposed_convolution_of_delta_is_our_dx(case):
+    layer, x = case.layer(), numbers(case.x_shape, 1)
+    layer.forward(x)
+    delta = numbers(layer.output_shape(x.shape), 9)
+    rows_left = zip(case.size, case.kernel, case.stride, case.padding)
+    left = [(size + 2 * pad - kernel) % stride for size, kernel, stride, pad in rows_left]
+    transposed = getattr(F, f"conv_transpose{len(case.kernel)}d")
+    sizes = {"stride": case.stride, "padding": case.padding, "output_padding": left}
+    found = transposed(to_torch(delta), to_torch(layer.params["W"], False), **sizes)
+    agree(layer.backward(delta), from_torch(found))
 
 
 @pytest.mark.parametrize("name", ["Conv2d", "MaxPool2d", "AvgPool2d"])

@@ -5,8 +5,8 @@ import numpy as np
 from .mistakes import mistake, same
 
 RELU, SIGMOID, TANH, SMOOTH = "relu", "sigmoid", "tanh", "sigmoid tanh"
-BEND = "delta_recursion#delta-what-a-unit-is-responsible-for"
-SLOPE, KINK = "delta_recursion#wrong-answers", "pooling#ties-where-no-derivative-exists"
+BEND = "delta_recursion#the-delta-of-a-hidden-unit"
+SLOPE, KINK = "delta_recursion#wrong-answers", "pooling#ties-in-max-pooling-which-maximum-gets-the-gradient"
 OF_OUTPUT = "the argument is the output a = f(z), not z"
 
 

@@ -6,11 +6,12 @@ import numpy as np
 from .mistakes import mistake, same
 
 CONV, ALL = "conv2d conv1d", "conv2d conv1d dense"
-KERNEL = "conv_backprop#why-the-kernel-turns"
-STRIDE = "conv_backprop#stride-padding-kernels-that-are-not-square"
-CHANNELS = "conv_backprop#channels-and-filters"
-WEIGHTS = "conv_backprop#the-gradient-of-a-kernel"
-BIAS = "conv_backprop#the-bias-and-q-s-five-steps"
+KERNEL = "conv_backprop#why-is-the-kernel-rotated-by-180-degrees"
+STRIDE = "conv_backprop_general#table-of-cases-stride-padding-dilation"
+CHANNELS = "conv_backprop_general#several-channels-and-filters-each-pair-o-c-for-itself"
+AXES = "conv_backprop_general#np-rot90-on-a-4-d-array-rotates-the-wrong-axes"
+WEIGHTS = "conv_backprop#the-gradient-of-the-kernel-s-weights-is-dw-rotated"
+BIAS = "conv_backprop#the-bias-gradient-sum-or-mean"
 DENSE = "delta_recursion#wrong-answers"
 GATHERED, SCATTERED = {"between", "border"}, {"scatter", "place", "crop"}
 

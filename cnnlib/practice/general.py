@@ -10,7 +10,7 @@ ALL = f"{LAYERS} {POOLS} relu sigmoid tanh softmax_cross_entropy squared_error"
 ANY = "dx dW db dscores doutputs"
 AVERAGE = "batch_averaging#wrong-answers"
 RECURSION = "delta_recursion#wrong-answers"
-LAYOUT = "conv_backprop#channels-and-filters"
+LAYOUT = "conv_backprop_general#the-backward-pass-of-a-convolution-with-every-index"
 SUMMED_LOSS = "delta is that of a loss summed over the examples, and the layer does the averaging"
 
 

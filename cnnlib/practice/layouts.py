@@ -2,7 +2,8 @@
 
 from .mistakes import mistake
 
-LAYERS, LAYOUT = "conv2d conv1d dense", "conv_backprop#channels-and-filters"
+LAYERS = "conv2d conv1d dense"
+LAYOUT = "conv_backprop_general#nchw-and-nhwc-the-layouts-of-pytorch-and-tensorflow"
 # Orders that programs use for images (channels first, examples first, columns of im2col) and for kernels.
 IMAGES, KERNELS = ("CNHW", "CHWN", "NHWC", "NCHW", "HWNC"), ("OIHW", "OHWI", "IOHW", "IHWO", "HWIO", "HWOI")
 

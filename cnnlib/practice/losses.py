@@ -8,7 +8,7 @@ from .mistakes import mistake, same
 SOFTMAX, SQUARED = "softmax_cross_entropy", "squared_error"
 WRONG, JACOBIAN, AVERAGE = (
     "softmax#wrong-answers",
-    "softmax#s-s-road-the-whole-jacobian",
+    "softmax#softmax-jacobian-times-cross-entropy-gradient-gives-p-y",
     "batch_averaging#wrong-answers",
 )
 OUTPUT = "delta_recursion#the-delta-of-an-output-unit"
@@ -180,28 +180,52 @@ def raw_scores(z, c):
     return z
 
 
-@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+@mistake(
+    "softmax overflows",
+    SOFTMAX,
+    "dscores",
+    "softmax",
+    "softmax#why-subtract-the-maximum-numerically-stable-softmax",
+)
 def overflows(z, c):
     """exp of a score above 709 is infinite, and inf / inf is NaN: take the largest score off first."""
     e = np.exp(z)
     return e / e.sum(axis=0)
 
 
-@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+@mistake(
+    "softmax overflows",
+    SOFTMAX,
+    "dscores",
+    "softmax",
+    "softmax#why-subtract-the-maximum-numerically-stable-softmax",
+)
 def overflows_everywhere(z, c):
     """The same in another form."""
     p = overflows(z, c)
     return np.where(np.isnan(p).any(axis=0), np.nan, p)
 
 
-@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+@mistake(
+    "softmax overflows",
+    SOFTMAX,
+    "dscores",
+    "softmax",
+    "softmax#why-subtract-the-maximum-numerically-stable-softmax",
+)
 def shifted_by_another_example(z, c):
     """The same in another form."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=0)
 
 
-@mistake("softmax overflows", SOFTMAX, "dscores", "softmax", "softmax#scores-of-any-size")
+@mistake(
+    "softmax overflows",
+    SOFTMAX,
+    "dscores",
+    "softmax",
+    "softmax#why-subtract-the-maximum-numerically-stable-softmax",
+)
 def shifted_by_the_largest_of_all(z, c):
     """The same in another form."""
     e = np.exp(z - z.max())

@@ -6,8 +6,11 @@ from .convolution import crop, cropped_by_minus_p, cut_at_the_corner, no_stride,
 from .mistakes import mistake, same
 
 MAX, AVG, BOTH = "max_pool2d", "avg_pool2d", "max_pool2d avg_pool2d"
-ONE, TIES = "pooling#where-the-gradient-goes-line-by-line", "pooling#ties-where-no-derivative-exists"
-OVERLAP, MEAN = "pooling#overlapping-windows-deltas-add-up", "pooling#the-mean-of-each-window"
+ONE, TIES = (
+    "pooling#max-pooling-backward-the-gradient-goes-to-the-argmax",
+    "pooling#ties-in-max-pooling-which-maximum-gets-the-gradient",
+)
+OVERLAP, MEAN = "pooling#overlapping-windows-deltas-add-up", "pooling#average-pooling-backward"
 STRIDE = "pooling#stride-padding-and-what-is-left-out"
 
 

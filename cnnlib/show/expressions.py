@@ -204,7 +204,7 @@ class Product(Expression):
     def numbers(self, place, digits):
         texts = [f.numbers(place, digits) for f in self.factors]
         return " · ".join(
-            f"({text})" if isinstance(f, Plus | Sum) and re.search(r" [+−] ", text) else text
+            f"({text})" if isinstance(f, Plus | Sum) and re.search(" [+−] ", text) else text
             for f, text in zip(self.factors, texts, strict=True)
         )
 

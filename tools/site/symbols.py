@@ -125,8 +125,10 @@ def card(key, address):
         at = f", at {symbol['at']}" if "at" in symbol else ""
         lines = [
             f"<b><i>{escape(sign)}</i> {escape(symbol['name'])}</b>",
-            f"<span>in a dense network{at}: {shape(symbol['shape'])}</span>",  # a kernel has others
+            f"<span>in a dense network{at}: {shape(symbol['shape'])}</span>",
         ]
+        if "image" in symbol:
+            lines.append(f"<span>in a convolution: {shape(symbol['image'])}</span>")
         lines += [f"<span>there in code <code>{escape(symbol['code'])}</code></span>"]
         entry, words = symbol, "Where it is explained"
     else:

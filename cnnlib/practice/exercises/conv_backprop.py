@@ -43,55 +43,54 @@ def by_hand():
     }
 
 
-STRIDE = one_map("conv2d", np.ones((4, 4)), [[1, 2, -1], [3, 1, 2], [-2, 1, 4]], [[1, 2], [-1, 3]], 2, 1)
+HAND = one_map("conv2d", np.ones((4, 4)), [[1, 2, -1], [3, 1, 2], [-2, 1, 4]], [[1, 2], [-1, 3]])
 
 
 @array(
     "conv_backprop.2",
-    why="Each delta puts its multiple of the kernel where its window was; where windows overlap, add; what fell on the padding is cut off.",
+    why="Each delta puts its multiple of the kernel, upright, where its window was; where windows overlap, add.",
     hints=(
-        "With the padding the image has six rows and columns. The four windows begin at (0, 0), (0, 2), (2, 0) and (2, 2) of it.",
-        "Write delta · W into each window of a 6 × 6 array of zeros, adding where windows overlap, and cut off the outer rows and columns.",
+        "The four windows begin at (0, 0), (0, 1), (1, 0) and (1, 1). A corner of the image lies in one of them only.",
+        "Write delta · W into each window of a 4 × 4 array of zeros, adding where windows overlap.",
     ),
 )
 def cell_by_cell():
-    """A 4 x 4 gradient at stride 2 with padding 1."""
-    layer = Conv2d(1, 1, 3, stride=2, padding=1, bias=False)
-    layer.params["W"][...] = STRIDE.W
-    layer.forward(STRIDE.x)
+    """A 4 x 4 gradient."""
+    layer = Conv2d(1, 1, 3, bias=False)
+    layer.params["W"][...] = HAND.W
+    layer.forward(HAND.x)
     names = (
-        *("kernel not rotated", "kernel's rows and columns exchanged", "stride ignored in dx"),
-        *("dx cut from the corner of the padded one", "overlap overwritten instead of added"),
+        *("kernel not rotated", "kernel's rows and columns exchanged", "kernel flipped along one axis only"),
+        *("delta rotated in place of the kernel", "overlap overwritten instead of added"),
     )
-    return layer.backward(STRIDE.delta)[0, :, :, 0], with_texts(
-        STRIDE, [n for n in names if n in catalogue()]
-    )
+    return layer.backward(HAND.delta)[0, :, :, 0], with_texts(HAND, names)
 
 
 @number(
     "conv_backprop.3",
-    why="K − 1 zeros are those of the full correlation; the p that the crop would cut off again are not even computed.",
+    why="K − 1: the rotated kernel begins where it touches the deltas with a single row.",
     hints=(
-        "Without padding, how many zeros must stand beside the deltas so that a corner pixel meets the corner weight? The crop then takes p of them off again.",
-        "It is K − 1 − p. For which p is that p itself?",
+        "By how many output rows has the first row of pixels been read? The kernel must lie on just these when it begins.",
+        "The image is K − 1 rows higher than the deltas, and a correlation loses K − 1 rows. So 2 (K − 1) rows are missing in all.",
     ),
 )
 def border():
-    """The padding of the backward pass of a layer with K = 5 and p = 1."""
-    K, p, size = 5, 1, 8
-    layer = Conv2d(1, 1, K, padding=p, bias=False, rng=0)
+    """The zeros above the deltas for a kernel of 4 x 4."""
+    K, size = 4, 9
+    layer = Conv2d(1, 1, K, bias=False, rng=0)
     y = layer.forward(np.zeros((1, size, size, 1)))
     delta = np.random.default_rng(0).standard_normal(y.shape)
     dx, back = layer.backward(delta), layer.params["W"][:, :, ::-1, ::-1].copy()
-    for q in range(K):
-        turned = Conv2d(1, 1, K, padding=q, bias=False)
+    for rows in range(K + 1):
+        turned = Conv2d(1, 1, K, padding=rows, bias=False)
         turned.params["W"][...] = back
         if turned.output_shape(delta.shape) == dx.shape and np.abs(turned.forward(delta) - dx).max() < 1e-12:
-            right = q
+            right = rows
     return right, {
-        "K − 1 is the border of the full correlation, whose result is still to be cropped by p": K - 1,
-        "that is the padding of the way forward; it serves backward only if K = 2p + 1": p,
-        "(K − 1)/2 keeps the size, but this layer's output is smaller than its input": (K - 1) // 2,
+        "K − 1 is enough: with K rows of zeros the kernel begins on zeros alone": K,
+        "that is about the mode “same”, whose result is as large as the deltas, not as the image": K // 2,
+        "without zeros the result is smaller than the deltas, and the image is larger": 0,
+        "that is how many rows are missing in all; half of them stand above": 2 * (K - 1),
     }
 
 
@@ -130,22 +129,48 @@ def find_the_bug():
     }
 
 
+def _batch(*names):
+    """A program in the axes of the exercise, x (H, W, N) and a kernel (KH, KW), right or with mistakes of the catalogue."""
+    whole = program("conv2d", *names)
+
+    def backward(x, W, delta):
+        dx, dW, db = whole(x[None], W[None, None], np.zeros(1), delta[None], 1, 0)
+        return dx[0], dW[0, 0], db[0]
+
+    return backward
+
+
+def _inputs():
+    """Images, kernels and deltas, square ones and others, with one example and with several."""
+    rng = np.random.default_rng(11)
+    for H, L, KH, KW, N in ((4, 5, 2, 3, 1), (5, 7, 3, 2, 4), (6, 4, 3, 3, 3), (5, 5, 2, 2, 2)):
+        x, delta = rng.standard_normal((H, L, N)), rng.standard_normal((H - KH + 1, L - KW + 1, N))
+        yield x, rng.standard_normal((KH, KW)), delta
+
+
 @function(
     "conv_backprop.5",
-    why="This is the backward pass of every convolution: it is right for each stride, padding, kernel and number of channels that was tried.",
+    why="Each product of the forward pass goes back to its two factors; nothing is rotated, and nothing is divided.",
     hints=(
-        "Pad x, and make an array of zeros of that shape for its gradient. The window of output (i, j) begins at (i s, j s).",
-        "For each (i, j): with d = delta[:, i, j] (O, N) and its window (C, KH, KW, N), dW gains the sum over examples of d times the "
-        "window, and the window of the gradient gains the sum over O of W times d. At the end crop p from each side.",
+        "Begin with zeros of the shapes of x and W and with 0. Loop over all i, j, n of delta and all u, v of W: which pixel and which weight met there?",
+        "dx[i + u, j + v, n] gains delta[i, j, n] W[u, v], dW[u, v] gains delta[i, j, n] x[i + u, j + v, n], and db gains delta[i, j, n] once.",
     ),
-    of="conv2d",
+    tries=lambda: list(_inputs()),
+    labels=("dx", "dW", "db"),
 )
 def write_it():
-    """backward(x, W, b, delta, stride, padding) -> dx, dW, db of a convolution."""
+    """backward(x, W, delta) -> dx, dW, db for one channel, stride 1 and a batch."""
     names = (
-        "kernel not rotated",
-        "stride ignored in dx",
-        "padding not cropped",
-        "in and out channels not swapped",
+        *(
+            "kernel not rotated",
+            "overlap overwritten instead of added",
+            "dW rotated",
+            "only the last example counts",
+        ),
+        *(
+            "averaged over the examples once more",
+            "averaged over the positions",
+            "bias gradient keeps the last position only",
+        ),
     )
-    return program("conv2d"), {name: program("conv2d", name) for name in names}
+    return _batch(), {f"consistent with “{name}”. {catalogue()[name].text}": _batch(name) for name in names}

@@ -14,13 +14,13 @@ from ..mistaken import program
     "delta_recursion.1",
     why="Forward, compare, back through the transposed weights, and at each wire the product of what arrives from both sides.",
     hints=(
-        "Forward first: z₁ and z₂, then a. The delta of the output is a − y, because the loss is half the squared error.",
+        "Forward first: z₀ and z₁, then a. The delta of the output is a − y, because the loss is half the squared error.",
         "A hidden delta is its weight to the output times the output's delta. A weight's gradient is its input times the delta at its end.",
     ),
     labels=(
         "δ of the output",
+        "δ of z₀",
         "δ of z₁",
-        "δ of z₂",
         "gradient of weight 0.5",
         "gradient of weight −1",
         "gradient of weight 3",
@@ -53,46 +53,11 @@ def by_hand():
     }
 
 
-FORMULAS = ("W₁ᵀ δ₁", "W₁ᵀ δ₁ + Uᵀ δ₂", "W₁ᵀ δ₁ + U δ₂", "(W₁ + U)ᵀ δ₁")
-
-
-@choice(
-    "delta_recursion.2",
-    why="No delta changes its formula. x reaches J on one more set of paths, and over paths you add.",
-    hints=(
-        "Along which wires does x reach the scores now?",
-        "Along a path multiply, over paths add: the old paths give W₁ᵀ δ₁. The new wires U end in the scores, whose delta is δ₂.",
-    ),
-    options=FORMULAS,
-)
-def skip():
-    """dJ/dx with wires that skip a layer: the one of four formulas that finite differences find."""
-    rng = np.random.default_rng(11)
-    x, t = rng.standard_normal((4, 5)), rng.integers(4, size=5)
-    A, B, U = (rng.standard_normal((4, 4)) for _ in range(3))
-    f, loss = Sigmoid(), SoftmaxCrossEntropy()
-
-    def J(x):
-        return loss.forward(B @ f.forward(A @ x) + U @ x, t)
-
-    numeric = numerical_gradient(J, x)
-    J(x)
-    d2 = loss.backward()
-    d1 = f.backward(B.T @ d2)
-    values = A.T @ d1, A.T @ d1 + U.T @ d2, A.T @ d1 + U @ d2, (A + U).T @ d1
-    (right,) = [formula for formula, value in zip(FORMULAS, values) if np.abs(value - numeric).max() < 1e-7]
-    return right, {
-        "these are the old paths only; x now reaches the scores by U, too": FORMULAS[0],
-        "on the way back a matrix is transposed, U like the others": FORMULAS[2],
-        "U ends in the scores, so it meets δ₂, not the hidden δ₁": FORMULAS[3],
-    }
-
-
 USES = ("the sum of both uses' gradients", "their mean", "that of the second use only", "their product")
 
 
 @choice(
-    "delta_recursion.3",
+    "delta_recursion.2",
     why="W reaches J on two sets of paths. This is the total derivative, and the reason why convolution sums over positions.",
     hints=(
         "Pretend that the layers have two matrices, and take both gradients. Then tie the two together: what happens to J when the one W moves?",
@@ -124,6 +89,25 @@ def shared():
     }
 
 
+@function(
+    "delta_recursion.3",
+    why="Three lines, and with them every dense network: the same three stand in cnnlib's Dense.",
+    hints=(
+        "Look at the shapes: W is (D_out, D_in), x (D_in, N), delta (D_out, N). Which products have the shapes of dx and dW?",
+        "dW = δ xᵀ sums over the examples by itself; db must sum over them; dx = Wᵀ δ.",
+    ),
+    of="dense",
+)
+def one_layer():
+    """backward(x, W, b, delta) -> dx, dW, db of a dense layer."""
+    names = (
+        "W instead of its transpose",
+        "bias gradient not summed over examples",
+        "averaged over the examples once more",
+    )
+    return program("dense"), {name: program("dense", name) for name in names}
+
+
 @number(
     "delta_recursion.4",
     why="Unless the weights make up for it, the first layers of a deep sigmoid network hardly learn.",
@@ -145,20 +129,67 @@ def fading():
     }
 
 
+def _passes(change):
+    """The backward pass of two layers; change(name, value, x, W2, a1, a2) may spoil one of its values."""
+
+    def gradients(x, y, W1, b1, W2, b2):
+        a1 = 1 / (1 + np.exp(-(W1 @ x + b1[:, None])))
+        a2 = 1 / (1 + np.exp(-(W2 @ a1 + b2[:, None])))
+        seen = x, W2, a1, a2
+        top = change("top", (a2 - y) * a2 * (1 - a2) / x.shape[1], *seen)
+        sent = change("sent", W2.T @ top, *seen)
+        below = change("below", sent * a1 * (1 - a1), *seen)
+        found = below @ x.T, below.sum(axis=1), top @ a1.T, top.sum(axis=1)
+        return tuple(change(name, one, *seen) for name, one in zip(("dW1", "db1", "dW2", "db2"), found))
+
+    return gradients
+
+
+def _spoilt(names, how):
+    """The same with one value, or several, put through how(value, x, W2, a1, a2)."""
+    return _passes(lambda name, value, *seen: how(value, *seen) if name in names else value)
+
+
+def _networks():
+    """Inputs, targets and weights: sizes that all differ, one example, and square matrices."""
+    rng = np.random.default_rng(13)
+    for D0, D1, D2, N in ((2, 3, 4, 5), (4, 3, 2, 1), (3, 3, 3, 3)):
+        x, y = rng.standard_normal((D0, N)), rng.random((D2, N))
+        W1, b1 = rng.standard_normal((D1, D0)), rng.standard_normal(D1)
+        yield x, y, W1, b1, rng.standard_normal((D2, D1)), rng.standard_normal(D2)
+
+
 @function(
     "delta_recursion.5",
-    why="Three lines, and with them every dense network: the same three stand in cnnlib's Dense.",
+    why="Four formulas, and every dense network of any depth is these lines in a loop.",
     hints=(
-        "Look at the shapes: W is (D_out, D_in), x (D_in, N), delta (D_out, N). Which products have the shapes of dx and dW?",
-        "dW = δ xᵀ sums over the examples by itself; db must sum over them; dx = Wᵀ δ.",
+        "Go forward first and keep a1 and a2. Then delta2 at the top, delta1 from it, and from each delta two gradients.",
+        "delta2 = (a2 − y) · a2(1 − a2) / N, delta1 = W2ᵀ delta2 · a1(1 − a1); dW = delta · inputᵀ, db = delta summed over the examples.",
     ),
-    of="dense",
+    labels=("dW1", "db1", "dW2", "db2"),
+    tries=lambda: list(_networks()),
 )
-def write_it():
-    """backward(x, W, b, delta) -> dx, dW, db of a dense layer."""
-    names = (
-        "W instead of its transpose",
-        "bias gradient not summed over examples",
-        "averaged over the examples once more",
-    )
-    return program("dense"), {name: program("dense", name) for name in names}
+def two_layers():
+    """all_gradients(x, y, W1, b1, W2, b2) -> dW1, db1, dW2, db2."""
+    every = "dW1", "db1", "dW2", "db2"
+    return _passes(lambda name, value, *_: value), {
+        "the slope f′ = a2(1 − a2) of the outputs is missing in the delta at the top": _spoilt(
+            ["top"], lambda value, x, W2, a1, a2: value / (a2 * (1 - a2))
+        ),
+        "the slope f′ = a1(1 − a1) is missing in the hidden delta": _spoilt(
+            ["below"], lambda value, x, W2, a1, a2: value / (a1 * (1 - a1))
+        ),
+        "J is a mean: 1/N is missing in the delta at the top": _spoilt(
+            ["top"], lambda value, x, *_: value * x.shape[1]
+        ),
+        "divided by N twice: 1/N stands in the delta at the top, and the products only sum": _spoilt(
+            every, lambda value, x, *_: value / x.shape[1]
+        ),
+        "the sign is wrong: a2 − y, not y − a2": _spoilt(["top"], lambda value, *_: -value),
+        "a 2 too much: the ½ of the loss cancels the 2 of the square": _spoilt(
+            ["top"], lambda value, *_: 2 * value
+        ),
+        "a bias gradient sums over the examples, it is no mean": _spoilt(
+            ["db1", "db2"], lambda value, x, *_: value / x.shape[1]
+        ),
+    }

@@ -1,11 +1,11 @@
 """Exercises of the chapter on notation."""
 
+from ast import literal_eval
+
 import numpy as np
 
-from ...layers import Dense, Sigmoid
-from ...losses import SquaredError
-from ...network import Sequential
-from ..exercise import array, choice, function, number
+from ...layers import Dense
+from ..exercise import array, choice, function
 
 
 @array(
@@ -93,30 +93,38 @@ def square_trap():
     }
 
 
-@number(
+WAYS = ("(3, 2, 0, 1)", "(2, 3, 1, 0)", "(3, 1, 2, 0)", "(1, 2, 3, 0)")
+
+
+@choice(
     "notation.4",
-    why="With a squared error the slope of the last sigmoid stays in the first delta; with softmax and cross-entropy it cancels.",
+    why="Data and kernels have different axes, and need different transposes.",
     hints=(
-        "J = ½ (a − y)², and a = σ(z). The delta of the last layer is ∂J/∂z: two factors.",
-        "∂J/∂a = a − y, and the sigmoid's slope is a (1 − a).",
+        "transpose wants, for each axis of the result, the number of the axis that it comes from.",
+        "The result is OIHW. Which number has the axis O in HWIO? That is the first entry.",
     ),
+    options=WAYS,
 )
-def last_delta():
-    """The delta of a sigmoid output 0.8 for the target 1 under the squared error."""
-    a, y = 0.8, np.array([[1.0]])
-    net, loss = Sequential(Sigmoid()), SquaredError()
-    loss.forward(net.forward(np.array([[np.log(a / (1 - a))]])), y)
-    right = round(float(net.backward(loss.backward())[0, 0]), 9)
+def kernel_from_tensorflow():
+    """The transpose from HWIO to OIHW, by following each number of a kernel."""
+
+    def follows(way):
+        theirs = np.arange(120).reshape(5, 2, 3, 4)
+        ours = theirs.transpose(literal_eval(way))
+        return ours.shape == (4, 3, 5, 2) and all(
+            ours[o, i, u, v] == theirs[u, v, i, o] for o, i, u, v in np.ndindex(ours.shape)
+        )
+
+    (right,) = filter(follows, WAYS)
     return right, {
-        "that is ∂J/∂a; the slope of the sigmoid is missing": a - 1,
-        "that is y − a times the slope: the sign is wrong": -right,
-        "that is the slope alone": a * (1 - a),
-        "½ is cancelled by the 2 of the derivative": 2 * right,
+        "that leads the other way, from OIHW to HWIO": WAYS[1],
+        "that is for data, from NHWC; a kernel has other axes": WAYS[2],
+        "that is for data, from NCHW; a kernel has other axes": WAYS[3],
     }
 
 
 def mean_gradients(x, delta):
-    """x (D, N), delta (K, N) of single examples' losses to dW and db of the mean loss."""
+    """x (D, N), delta (units, N) of single examples' losses to dW and db of the mean loss."""
     N = x.shape[1]
     return delta @ x.T / N, delta.sum(axis=1) / N
 

@@ -13,9 +13,9 @@ SCORES = np.log([[26.0], [1], [6], [11], [6]])
 
 @array(
     "softmax.1",
-    why="p − y: the right class is pulled up by what it lacks to 1, each other one is pushed down by its own share.",
+    why="ŷ − y: the right class is pulled up by what it lacks to 1, each other one is pushed down by its own share.",
     hints=(
-        "The exponentials of the scores are 26, 1, 6, 11 and 6. What are the probabilities?",
+        "The exponentials of the logits are 26, 1, 6, 11 and 6. What are the probabilities?",
         "The probabilities are those numbers over their sum, 50. From that of the right class take 1.",
     ),
     tolerance=5e-4,
@@ -26,23 +26,23 @@ def by_hand():
     loss.forward(SCORES, np.array([0]))
     right, p = loss.backward().ravel(), loss.probabilities.ravel()
     return right, {
-        "these are the probabilities p; y is still to be taken off": p,
-        "that is y − p: gradient descent subtracts the gradient, so the right class must be negative": -right,
-        "that is the derivative with respect to p, −y/p; the scores are one step further back": -np.eye(5)[0]
+        "these are the probabilities ŷ; y is still to be taken off": p,
+        "that is y − ŷ: gradient descent subtracts the gradient, so the right class must be negative": -right,
+        "that is the derivative with respect to ŷ, −y/ŷ; the logits are one step further back": -np.eye(5)[0]
         / p,
-        "that is softmax's own slope p(1 − p); the loss is missing": p * (1 - p),
+        "that is softmax's own slope ŷ(1 − ŷ); the loss is missing": p * (1 - p),
     }
 
 
-FORMULAS = ("p − y", "p · Σy − y", "p − y · Σy", "Σy · (p − y)")
+FORMULAS = ("ŷ − y", "ŷ · Σy − y", "ŷ − y · Σy", "Σy · (ŷ − y)")
 
 
 @choice(
     "softmax.2",
-    why="The derivation needs Σy = 1 in its last step only. For y that sum to one, one-hot or not, p · Σy is p.",
+    why="The derivation needs Σy = 1 in its last step only. For y that sum to one, one-hot or not, ŷ · Σy is ŷ.",
     hints=(
-        "J = −Σ yᵢ log pᵢ, and log pᵢ = zᵢ − log Σ exp z. Differentiate that with respect to one score.",
-        "∂J/∂z_k = −y_k + p_k Σ yᵢ: the second term comes from the logarithm of the sum, which each of the yᵢ multiplies.",
+        "J = −Σ yᵢ log ŷᵢ, and log ŷᵢ = zᵢ − log Σ exp z. Differentiate that with respect to one score.",
+        "∂J/∂z_k = −y_k + ŷ_k Σ yᵢ: the second term comes from the logarithm of the sum, which each of the yᵢ multiplies.",
     ),
     options=FORMULAS,
 )
@@ -63,12 +63,12 @@ def soft_answers():
 
 @array(
     "softmax.3",
-    why="The error is a − y again, but each class stands for itself: nothing makes the errors add up to zero.",
+    why="The gradient is a − y again, but each class stands for itself: nothing makes it add up to zero.",
     hints=(
         "∂J/∂a = −y/a + (1 − y)/(1 − a), and the sigmoid's slope is a(1 − a). Multiply the two for y = 1 and for y = 0.",
         "It is a − y, with a = σ(z). Use a computer for σ.",
     ),
-    labels=("∂L/∂z₁", "∂L/∂z₂", "∂L/∂z₃"),
+    labels=("∂J/∂z₁", "∂J/∂z₂", "∂J/∂z₃"),
     tolerance=5e-4,
 )
 def yes_or_no():
@@ -79,7 +79,7 @@ def yes_or_no():
     right = f.backward((a - y[:, None]) / (a * (1 - a))).ravel()
     p, a = softmax(z), a.ravel()
     return right, {
-        "that is softmax's p − y: here each class has a sigmoid of its own": p - y,
+        "that is softmax's ŷ − y: here each class has a sigmoid of its own": p - y,
         "the slope a(1 − a) cancels against the loss's 1/(a(1 − a))": (a - y) * a * (1 - a),
         "that is ∂J/∂a; the sigmoid's slope is still to come": (a - y) / (a * (1 - a)),
         "that is y − a: the sign is wrong": y - a,
@@ -101,7 +101,7 @@ def _warm():
 
 @function(
     "softmax.4",
-    why="The chain rule adds a factor 1/T; p itself is that of the scaled scores.",
+    why="The chain rule adds a factor 1/T; ŷ itself is that of the scaled logits.",
     hints=(
         "Let s = z/T. You know ∂J/∂s. What is ∂s/∂z?",
         "(softmax(z/T) − y)/T, and over the number of examples for the mean. y is one-hot: `np.eye(K)[:, labels]`.",
@@ -121,16 +121,16 @@ def temperature():
         "the sum over the examples is meant for their mean: 1/N is missing": lambda z, t, T: (
             with_temperature(z, t, T) * len(t)
         ),
-        "the sign is wrong: the gradient is p − y, not y − p": lambda z, t, T: -with_temperature(z, t, T),
+        "the sign is wrong: the gradient is ŷ − y, not y − ŷ": lambda z, t, T: -with_temperature(z, t, T),
     }
 
 
 @number(
     "softmax.5",
-    why="The squared error hands its gradient to the softmax's flat end; the cross-entropy's 1/p cancels the flatness.",
+    why="The squared error hands its gradient to the softmax's flat end; the cross-entropy's 1/ŷ cancels the flatness.",
     hints=(
-        "With the squared error dJ/dp = p − y goes through softmax's Jacobian, p₁(1 − p₁) on its diagonal and −p₁p₂ beside it.",
-        "For two classes ∂J/∂z₁ = 2 (p₁ − 1) p₁ (1 − p₁). Cross-entropy gives p₁ − 1. Divide.",
+        "With the squared error ∂J/∂ŷ = ŷ − y goes through softmax's Jacobian, ŷ₁(1 − ŷ₁) on its diagonal and −ŷ₁ŷ₂ beside it.",
+        "For two classes ∂J/∂z₁ = 2 (ŷ₁ − 1) ŷ₁ (1 − ŷ₁). Cross-entropy gives ŷ₁ − 1. Divide.",
     ),
     tolerance=4e-5,
 )
@@ -144,5 +144,5 @@ def weaker():
     return right, {
         "both outputs of the softmax send an error back: there are two such terms": right / 2,
         "that is the cross-entropy's over the squared error's: the other way round": 1 / right,
-        "that is 1 − p₁ squared or p₁ alone; multiply the slope p₁(1 − p₁) by 2": p1,
+        "that is ŷ₁ alone; multiply the slope ŷ₁(1 − ŷ₁) by 2": p1,
     }

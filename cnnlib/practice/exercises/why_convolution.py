@@ -74,7 +74,7 @@ def strided():
         "Where the weights of the windows are tied together, all copies move when the shared weight moves.",
         "Over paths you add: sum each column.",
     ),
-    labels=("∂J/∂w₁", "∂J/∂w₂"),
+    labels=("∂J/∂w₀", "∂J/∂w₁"),
     sizes={"3": 3},
 )
 def shared():
@@ -117,8 +117,8 @@ def _lines():
     "why_convolution.4",
     why="Give all rows of W the same numbers, and it is a convolution: that is all that sharing changes.",
     hints=(
-        "y_k has K inputs, x_k to x_{k+K−1}, and the weights W[k] of its own.",
-        "y[k] = W[k] @ x[k : k + K], for each row k of W.",
+        "z_i has K inputs, x_i to x_{i+K−1}, and the weights W[i] of its own.",
+        "z[i] = W[i] @ x[i : i + K], for each row i of W.",
     ),
     tries=lambda: list(_lines()),
 )
