@@ -13,6 +13,7 @@ import built_pages
 import pytest
 from bs4 import BeautifulSoup
 from building import ROOT
+from folds import LECTURES
 from sphinx_external_toc.parsing import parse_toc_yaml
 from test_chapters import SECOND_EDITION
 
@@ -134,7 +135,7 @@ ANSWERS = """asked => asked.map(([heading, says]) => {
   return said?.length ? Math.min(...said) / innerHeight : null;
 })"""
 # The names of the bars of folded cells, and whether each is quiet: small, and without a box.
-FOLDS = """[...document.querySelectorAll("article details.hide > summary")].map(bar => {
+FOLDS = """[...document.querySelectorAll("article details.hide:not(.lectures) > summary")].map(bar => {
   const box = getComputedStyle(bar.parentElement);
   const quiet = parseFloat(getComputedStyle(bar.firstElementChild).fontSize) < 15 &&
                 box.boxShadow === "none" && box.borderLeftWidth === "0px";
@@ -574,6 +575,26 @@ def test_a_bar_says_what_it_hides(view):
         re.search("^## Exercises$", cell.source, re.M) for cell in chapter_in_jupyter.stored(view.name).cells
     )
     assert ("Solution" in wanted) == asks
+
+
+@at_desk
+def test_what_the_lectures_say_is_folded_as_a_whole_and_its_bar_counts(view):
+    """Of the statements that the claims below the heading settle; a chapter has one such section, or none."""
+    cells = chapter_in_jupyter.stored(view.name).cells if view.name in CHAPTERS else []
+    begin = [n for n, cell in enumerate(cells) if re.search(f"^## {LECTURES}$", cell.source, re.M)]
+    printed = "\n".join(
+        output["text"]
+        for cell in cells[begin[0] if begin else len(cells) :]
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stdout"
+    )
+    settled = len(set(re.findall(r"^([A-Z]\d\d)(?:\.[\w-]+)? [a-z]+: ", printed, re.M)))
+    names = [f"{settled} statements, one by one" if settled > 1 else "1 statement, one by one"]
+    names = names if settled else ["The lectures, one by one"]
+    bars = view.page.evaluate("""[...document.querySelectorAll("article details.lectures")].map(box => [
+      box.firstElementChild.textContent.trim(), box.parentElement.firstElementChild.textContent.replace("#", ""),
+      box === box.parentElement.lastElementChild])""")
+    assert bars == ([[names[0], LECTURES, True]] if begin else [])
 
 
 def test_tables_of_formulas_and_programs_show_all_of_them(view):
