@@ -41,6 +41,9 @@ def test_the_numbers_put_in_give_the_value():
     text = line.numbers({"j": 1}, 12).replace("·", "*").replace("−", "-")
     assert np.isclose(eval(text), line.value({"j": 1}))
     assert re.fullmatch(r"[-\d. *+()]+", text)
+    difference = (DELTAS[k] - 2) * SLOPES[j]  # a factor that is a difference needs brackets, too
+    text = difference.numbers({"j": 1, "k": 0}, 12).replace("·", "*").replace("−", "-")
+    assert np.isclose(eval(text), difference.value({"j": 1, "k": 0}))
 
 
 def test_a_difference_as_a_factor_has_brackets_in_numbers_too():
