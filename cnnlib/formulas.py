@@ -29,10 +29,10 @@ def relu(z):
 
 def activation(f, x):
     """f of every element (Q04)."""
-    y = np.zeros(x.shape)
+    a = np.zeros(x.shape)
     for index in indices(*x.shape):
-        y[index] = f(float(x[index]))
-    return y
+        a[index] = f(float(x[index]))
+    return a
 
 
 def activation_backward(f, x, delta):
@@ -135,18 +135,20 @@ def pixel(x, c, i, j, n, outside=0.0):
 
 
 def correlate2d(x, W, b, stride=(1, 1), padding=(0, 0)):
-    """y[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; compare Z14).
+    """z[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; compare Z14).
 
     x (C_in, H, W, N), W (C_out, C_in, KH, KW), b (C_out,) -> (C_out, OH, OW, N).
     """
     (_, H, width, N), (C_out, C_in, KH, KW) = x.shape, W.shape
     (sh, sw), (ph, pw) = stride, padding
-    y = np.zeros((C_out, output_size(H, KH, sh, ph), output_size(width, KW, sw, pw), N))
-    for o, i, j, n in indices(*y.shape):
-        y[o, i, j, n] = b[o]
+    OH, OW = output_size(H, KH, sh, ph), output_size(width, KW, sw, pw)
+    z = np.zeros((C_out, OH, OW, N))
+    for o, i, j, n in indices(C_out, OH, OW, N):
+        z[o, i, j, n] = b[o]
         for c, u, v in indices(C_in, KH, KW):
-            y[o, i, j, n] += W[o, c, u, v] * pixel(x, c, sh * i + u - ph, sw * j + v - pw, n)
-    return y
+            h, w = sh * i + u - ph, sw * j + v - pw
+            z[o, i, j, n] += W[o, c, u, v] * pixel(x, c, h, w, n)
+    return z
 
 
 def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
@@ -200,10 +202,10 @@ def pooled_shape(x, kernel, stride, padding):
 
 def max_pool2d(x, kernel, stride, padding=(0, 0)):
     """The largest value of each window (S20, Q18). x (C, H, W, N) -> (C, OH, OW, N)."""
-    y = np.zeros(pooled_shape(x, kernel, stride, padding))
-    for index in indices(*y.shape):
-        y[index] = max(value for _, value in window(x, *index, kernel, stride, padding, -np.inf))
-    return y
+    z = np.zeros(pooled_shape(x, kernel, stride, padding))
+    for index in indices(*z.shape):
+        z[index] = max(value for _, value in window(x, *index, kernel, stride, padding, -np.inf))
+    return z
 
 
 def max_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
@@ -218,11 +220,11 @@ def max_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
 
 def avg_pool2d(x, kernel, stride, padding=(0, 0)):
     """The mean of each window, zeros of the padding counted (Q20). x (C, H, W, N) -> (C, OH, OW, N)."""
-    y = np.zeros(pooled_shape(x, kernel, stride, padding))
-    for index in indices(*y.shape):
+    z = np.zeros(pooled_shape(x, kernel, stride, padding))
+    for index in indices(*z.shape):
         values = [value for _, value in window(x, *index, kernel, stride, padding, 0.0)]
-        y[index] = sum(values) / len(values)
-    return y
+        z[index] = sum(values) / len(values)
+    return z
 
 
 def avg_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):

@@ -105,13 +105,13 @@ class Wanted:
         x, W = CONV.x, CONV.W[:kernel, :kernel]
         sizes = (stride, stride), (padding, padding)
         as_batch = lambda a: a[None, :, :, None]  # noqa: E731
-        y = formulas.correlate2d(as_batch(x), W[None, None], np.zeros(1), *sizes)
-        delta = np.arange(1.0, y.size + 1).reshape(y.shape)
+        z = formulas.correlate2d(as_batch(x), W[None, None], np.zeros(1), *sizes)
+        delta = np.arange(1.0, z.size + 1).reshape(z.shape)
         dx, dW, _ = formulas.correlate2d_backward(as_batch(x), W[None, None], delta, *sizes)
         squares = {
             "x": x,
             "W": W,
-            "y": y[0, ..., 0],
+            "z": z[0, ..., 0],
             "dx": dx[0, ..., 0],
             "dW": dW[0, 0],
             "delta": delta[0, ..., 0],
@@ -119,7 +119,7 @@ class Wanted:
         self.numbers = {kind: values.astype(int) for kind, values in squares.items()}
         self.uses = [
             ((i, j), (u, v), (stride * i + u - padding, stride * j + v - padding))
-            for i, j in np.ndindex(squares["y"].shape)
+            for i, j in np.ndindex(squares["z"].shape)
             for u, v in np.ndindex(W.shape)
         ]
 
@@ -128,7 +128,7 @@ class Wanted:
 
     def of(self, kind, at):
         """The uses that have to do with a cell, those of the padding too where the forward pass has them."""
-        part = {"y": 0, "delta": 0, "W": 1, "dW": 1, "x": 2, "dx": 2}[kind]
+        part = {"z": 0, "delta": 0, "W": 1, "dW": 1, "x": 2, "dx": 2}[kind]
         return [use for use in self.uses if use[part] == at and (kind == "W" or self.inside(use[2]))]
 
     def terms(self, kind, at):
@@ -142,14 +142,14 @@ class Wanted:
                     yield f"δ{o}W{w}", n["delta"][output] * n["W"][weight]
                 case "dW":
                     yield f"δ{o}{p}", n["delta"][output] * n["x"][pixel]
-                case "y":
+                case "z":
                     yield f"W{w}{p}", n["W"][weight] * n["x"][pixel]
                 case "delta":
                     yield f"W{w} → {p}", n["delta"][output] * n["W"][weight]
                 case "x":
-                    yield f"W{w}", f"y{o}"
+                    yield f"W{w}", f"z{o}"
                 case "W":
-                    yield p, f"y{o}"
+                    yield p, f"z{o}"
 
 
 def split(term):
@@ -174,7 +174,7 @@ def check_conv(found, wanted):
         assert f"row {at[0]}, column {at[1]}: {value}" in cell["spoken"].replace("−", "-")
         terms = [split(term) for term in cell["terms"]]
         assert Counter(terms) == Counter(wanted.terms(kind, at)), cell
-        if kind in ("dx", "dW", "y"):
+        if kind in ("dx", "dW", "z"):
             assert sum(product for _, product in terms) == value, cell
         uses = wanted.of(kind, at)
         if kind == "dx":
@@ -182,7 +182,7 @@ def check_conv(found, wanted):
             many = "no output" if not uses else "1 output" if len(uses) == 1 else f"{len(uses)} outputs"
             assert f"{many} used this pixel" in cell["head"] and (uses or "window" in cell["head"])
             lit = {("delta", *output) for output, *_ in uses} | {("W", *weight) for _, weight, _ in uses}
-            sides = {"delta": len(wanted.numbers["y"]), "W": len(wanted.numbers["W"])}
+            sides = {"delta": len(wanted.numbers["z"]), "W": len(wanted.numbers["W"])}
             assert {(k, *divmod(i, sides[k])) for k, i, _ in cell["lit"]} == lit
             weights = {(k, *divmod(i, sides[k])): small for k, i, small in cell["lit"]}
             for output, weight, _ in uses:
@@ -245,9 +245,9 @@ def test_spoilt_data_are_noticed(open_page, spoil):
 def test_of_max_pooling_each_cell_shows_what_the_formulas_give(pool, at):
     (kernel, stride), x = at, POOL.x[None, :, :, None]
     sizes = (kernel, kernel), (stride, stride)
-    y = formulas.max_pool2d(x, *sizes)
-    delta = np.arange(1.0, y.size + 1).reshape(y.shape)
-    numbers = {"x": x, "y": y, "delta": delta, "dx": formulas.max_pool2d_backward(x, delta, *sizes)}
+    z = formulas.max_pool2d(x, *sizes)
+    delta = np.arange(1.0, z.size + 1).reshape(z.shape)
+    numbers = {"x": x, "z": z, "delta": delta, "dx": formulas.max_pool2d_backward(x, delta, *sizes)}
     found = walk(pool, at)
     assert len(found["heights"]) == 1
     for cell in found["seen"]:
@@ -257,15 +257,15 @@ def test_of_max_pooling_each_cell_shows_what_the_formulas_give(pool, at):
         terms = [split(term) for term in cell["terms"]]
         if kind == "dx":
             assert sum(delta for _, delta in terms) == value
-        elif kind == "y":
+        elif kind == "z":
             assert len(terms) == kernel**2 and max(pixel for _, pixel in terms) == value
         elif kind == "delta":
             ((lit, k, _),) = cell["lit"]
             assert (
-                lit == "dx" and numbers["x"][0].flat[k] == numbers["y"][0, i, j, 0] and terms[0][1] == value
+                lit == "dx" and numbers["x"][0].flat[k] == numbers["z"][0, i, j, 0] and terms[0][1] == value
             )
-        tie = kind == "y" and Counter(pixel for _, pixel in terms)[value] > 1
-        assert tie == ("As large" in cell["head"]) or kind != "y"
+        tie = kind == "z" and Counter(pixel for _, pixel in terms)[value] > 1
+        assert tie == ("As large" in cell["head"]) or kind != "z"
     assert pool.troubles == []
 
 
@@ -356,21 +356,21 @@ def test_a_case_is_sent_by_its_address(open_page):
     assert state(tab) == [[3, 2, 1], ["dx", 13]]
     tab.page.locator(".cnn-live .cnn-W td").nth(4).click()
     tab.page.wait_for_function("location.hash === '#kernel=3&stride=2&padding=1&cell=W,1,1'")
-    tab.page.evaluate("location.hash = '#kernel=2&stride=1&padding=0&cell=y,3,0'")
-    tab.page.wait_for_function("document.querySelector('.cnn-live td.on').at[0] === 'y'")
-    assert state(tab) == [[2, 1, 0], ["y", 12]]
+    tab.page.evaluate("location.hash = '#kernel=2&stride=1&padding=0&cell=z,3,0'")
+    tab.page.wait_for_function("document.querySelector('.cnn-live td.on').at[0] === 'z'")
+    assert state(tab) == [[2, 1, 0], ["z", 12]]
     tab.page.evaluate(
         "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async text => window.copied = text}})"
     )
     press(tab, "Copy link")
     tab.page.wait_for_function("document.body.innerText.includes('Link copied')")
     copied = tab.page.evaluate("window.copied")
-    assert copied == tab.page.url and copied.endswith("#kernel=2&stride=1&padding=0&cell=y,3,0")
+    assert copied == tab.page.url and copied.endswith("#kernel=2&stride=1&padding=0&cell=z,3,0")
     assert tab.troubles == []
 
 
 @pytest.mark.parametrize(
-    "place", ["#top", "#kernel=3", "#kernel=9&cell=dx,0,0", "#cell=dx,7,0", "#cell=z,0,0", "#cell=dx"]
+    "place", ["#top", "#kernel=3", "#kernel=9&cell=dx,0,0", "#cell=dx,7,0", "#cell=q,0,0", "#cell=dx"]
 )
 def test_other_addresses_change_nothing(open_page, place):
     tab = open_page(CONV.html(), place)
@@ -429,7 +429,7 @@ def test_a_tap_chooses_and_shows_the_grids_that_belong_to_it(phone):
     visible = "[...document.querySelectorAll('.cnn-live table')].filter(e => e.offsetWidth).map(e => e.className).sort().join(' ')"
     assert phone.page.evaluate(visible) == "cnn-W cnn-delta cnn-dx"
     phone.page.locator(".cnn-live .cnn-W td").nth(1).tap()
-    assert phone.page.evaluate(visible) == "cnn-W cnn-x cnn-y"
+    assert phone.page.evaluate(visible) == "cnn-W cnn-x cnn-z"
     press(phone, "∂J/∂W")
     assert phone.page.evaluate(visible) == "cnn-dW cnn-delta cnn-x"
 
@@ -443,7 +443,7 @@ def test_real_keys_lead_through_the_grids(conv):
     for _ in range(6):
         grids.append(conv.page.evaluate(cell).split(",")[0])
         conv.page.keyboard.press("Tab")
-    assert grids == ["x", "W", "y", "dx", "dW", "delta"]
+    assert grids == ["x", "W", "z", "dx", "dW", "delta"]
     conv.page.evaluate("document.querySelectorAll('.cnn-live .cnn-dx td')[6].focus()")
     for key, at in [
         ("ArrowDown", 11),

@@ -23,29 +23,29 @@ def square(values):
 
 
 def conv_by_formulas(case, x):
-    """y, dx, dW of a case, by the sums."""
+    """z, dx, dW of a case, by the sums."""
     W, stride, padding = square(case["W"])[None, None], (case["stride"],) * 2, (case["padding"],) * 2
-    y = formulas.correlate2d(batch(x), W, np.zeros(1), stride, padding)
+    z = formulas.correlate2d(batch(x), W, np.zeros(1), stride, padding)
     dx, dW, _ = formulas.correlate2d_backward(batch(x), W, batch(square(case["delta"])), stride, padding)
-    return y[0, :, :, 0], dx[0, :, :, 0], dW[0, 0]
+    return z[0, :, :, 0], dx[0, :, :, 0], dW[0, 0]
 
 
 def sums_over_links(case, x):
     """The same, each product added where the links of the case say."""
     padding = case["padding"]
     padded, W = np.pad(x, padding).ravel(), np.array(case["W"], float)
-    y, dW, dx = np.zeros(case["out"] ** 2), np.zeros(len(W)), np.zeros(len(padded))
+    z, dW, dx = np.zeros(case["out"] ** 2), np.zeros(len(W)), np.zeros(len(padded))
     for k, pixel in enumerate(case["links"]):
         output, weight = divmod(k, len(W))
-        y[output] += W[weight] * padded[pixel]
+        z[output] += W[weight] * padded[pixel]
         dW[weight] += case["delta"][output] * padded[pixel]
         dx[pixel] += case["delta"][output] * W[weight]
     inside = slice(padding, padding + len(x))
-    return square(y), square(dx)[inside, inside], square(dW)
+    return square(z), square(dx)[inside, inside], square(dW)
 
 
 def shown(case):
-    return [square(case[name]) for name in ("y", "dx", "dW")]
+    return [square(case[name]) for name in ("z", "dx", "dW")]
 
 
 def agree(case, x):
@@ -101,16 +101,16 @@ def test_links_of_which_no_correlation_is_made_are_refused(monkeypatch):
 def test_max_pooling_is_that_of_the_formulas(at):
     case, (kernel, stride) = POOL.cases[at], at
     sizes = (kernel, kernel), (stride, stride)
-    y = formulas.max_pool2d(batch(POOL.x), *sizes)[0, :, :, 0]
-    assert np.array_equal(square(case["y"]), y)
+    z = formulas.max_pool2d(batch(POOL.x), *sizes)[0, :, :, 0]
+    assert np.array_equal(square(case["z"]), z)
     delta = batch(square(case["delta"]))
     dx = formulas.max_pool2d_backward(batch(POOL.x), delta, *sizes)[0, :, :, 0]
     assert np.array_equal(square(case["dx"]), dx)
     windows = np.array(case["links"]).reshape(len(case["kept"]), -1)
-    for (i, j), window, kept in zip(np.ndindex(y.shape), windows, case["kept"], strict=True):
+    for (i, j), window, kept in zip(np.ndindex(z.shape), windows, case["kept"], strict=True):
         places = formulas.window(batch(POOL.x), 0, i, j, 0, *sizes, (0, 0), -np.inf)
         assert window.tolist() == [h * len(POOL.x) + w for (h, w), _ in places]
-        assert kept == next(p for p in window if POOL.x.flat[p] == y[i, j])
+        assert kept == next(p for p in window if POOL.x.flat[p] == z[i, j])
 
 
 def test_the_images_hold_what_there_is_to_see():
@@ -118,7 +118,7 @@ def test_the_images_hold_what_there_is_to_see():
     ties = [
         sum(POOL.x.flat[p] == top for p in window) > 1
         for at, case in POOL.cases.items()
-        for window, top in zip(np.array(case["links"]).reshape(-1, at[0] ** 2), case["y"], strict=True)
+        for window, top in zip(np.array(case["links"]).reshape(-1, at[0] ** 2), case["z"], strict=True)
     ]
     assert any(ties) and not all(ties)
 

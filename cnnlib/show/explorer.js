@@ -6,9 +6,9 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
   root.ready = true;
   const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const pool = root.dataset.kind === "pool", n = Math.sqrt(data.x.length), kinds = data.rows.flat();
-  const SIGN = { x: "x", W: "W", y: "y", dx: "∂J/∂x", dW: "∂J/∂W", delta: "δ" };
-  const VIEW = { dx: "dx", delta: "dx", dW: "dW", y: "y", x: "y", W: kinds.includes("y") ? "y" : "dx" };
-  const GUESSED = ["dx", "dW", "y"], TINTED = ["W", "dx", "dW"];
+  const SIGN = { x: "x", W: "W", z: "z", dx: "∂J/∂x", dW: "∂J/∂W", delta: "δ" };
+  const VIEW = { dx: "dx", delta: "dx", dW: "dW", z: "z", x: "z", W: kinds.includes("z") ? "z" : "dx" };
+  const GUESSED = ["dx", "dW", "z"], TINTED = ["W", "dx", "dW"];
   const captions = Object.fromEntries(kinds.map(kind => [kind, root.querySelector(`.cnn-${kind} caption`).innerHTML]));
 
   let at = data.start, c, chosen = ["dx", data.pixel[0] * n + data.pixel[1]], shown, told, full = false, guess = false, asked = false, open;
@@ -79,7 +79,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         })),
       };
     },
-    y(o) {
+    z(o) {
       const used = c.uses.filter(u => u.o === o), inside = used.filter(u => u.i >= 0), out = used.length - inside.length;
       const times = u => [...spot(u), u.i < 0 ? "" : `×${num(c.W[u.w])}`];
       return {
@@ -89,7 +89,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         lines: [],
         terms: inside.map(u => ({
           top: name("W", u.w) + name("x", u.i), low: `${bracketed(c.W[u.w])}·${bracketed(data.x[u.i])}`,
-          cells: [times(u), ["W", u.w]], lines: [[["x", u.i], ["W", u.w]], [["W", u.w], ["y", o]]],
+          cells: [times(u), ["W", u.w]], lines: [[["x", u.i], ["W", u.w]], [["W", u.w], ["z", o]]],
         })),
       };
     },
@@ -99,17 +99,17 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         way: "fw",
         head: used.length ? `${many(used.length, "output")} ${used.length > 1 ? "use" : "uses"} this pixel, ` +
           (used.length > 1 ? "each with another weight." : "with one weight.") : `no output uses this pixel.${why(i)}`,
-        lit: used.flatMap(u => [["y", u.o, `×${num(c.W[u.w])}`], ["W", u.w]]),
-        lines: used.map(u => [["x", i], ["y", u.o]]),
+        lit: used.flatMap(u => [["z", u.o, `×${num(c.W[u.w])}`], ["W", u.w]]),
+        lines: used.map(u => [["x", i], ["z", u.o]]),
         terms: used.map(u => ({
-          top: name("W", u.w), low: name("y", u.o),
-          cells: [["y", u.o], ["W", u.w]], lines: [[["x", i], ["W", u.w]], [["W", u.w], ["y", u.o]]],
+          top: name("W", u.w), low: name("z", u.o),
+          cells: [["z", u.o], ["W", u.w]], lines: [[["x", i], ["W", u.w]], [["W", u.w], ["z", u.o]]],
         })),
       };
     },
     W(w) {
-      const used = c.uses.filter(u => u.w === w), out = used.filter(u => u.i < 0).length, forward = kinds.includes("y");
-      const met = u => forward ? [["y", u.o], spot(u)] : u.i < 0 ? [["delta", u.o]] : [["delta", u.o], ["dx", u.i]];
+      const used = c.uses.filter(u => u.w === w), out = used.filter(u => u.i < 0).length, forward = kinds.includes("z");
+      const met = u => forward ? [["z", u.o], spot(u)] : u.i < 0 ? [["delta", u.o]] : [["delta", u.o], ["dx", u.i]];
       return {
         way: forward ? "fw" : "bw",
         head: (used.length > 1 ? `all ${used.length} outputs use this weight, each on another pixel` : "the one output uses this weight") +
@@ -117,7 +117,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         lit: used.flatMap(met),
         lines: [],
         terms: used.map(u => ({
-          top: u.i < 0 ? "0" : name("x", u.i), low: name("y", u.o),
+          top: u.i < 0 ? "0" : name("x", u.i), low: name("z", u.o),
           cells: met(u), lines: met(u).map(end => [end, ["W", w]]),
         })),
       };
@@ -150,14 +150,14 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         terms: [{ top: `→ ${name("x", i)}`, low: num(c.delta[o]), cells: [["dx", i]], lines: [[["delta", o], ["dx", i]]] }],
       };
     },
-    y(o) {
+    z(o) {
       const used = c.uses.filter(u => u.o === o), i = c.kept[o], ties = later(o, i);
       return {
         way: "fw",
         head: `the largest of ${used.length} pixels, kept from ${name("x", i)}.` +
           (ties.length ? ` As large: ${ties.join(", ")}. The first in reading order counts.` : ""),
         lit: used.map(u => ["x", u.i, u.i === i ? "max" : ""]),
-        lines: [[["x", i], ["y", o]]],
+        lines: [[["x", i], ["z", o]]],
         terms: used.map(u => ({ top: name("x", u.i), low: num(data.x[u.i]), cells: [["x", u.i]], lines: [] })),
       };
     },
@@ -167,9 +167,9 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
         way: "fw",
         head: saw.length ? `${many(saw.length, "window")} ${saw.length > 1 ? "see" : "sees"} this pixel, ${kept.length} ` +
           `${kept.length === 1 ? "keeps" : "keep"} it.` : `no window sees this pixel.${why(i)}`,
-        lit: saw.map(o => ["y", o, c.kept[o] === i ? "max" : ""]),
-        lines: kept.map(o => [["x", i], ["y", o]]),
-        terms: saw.map(o => ({ top: name("y", o), low: num(c.y[o]), cells: [["y", o]], lines: [[["x", i], ["y", o]]] })),
+        lit: saw.map(o => ["z", o, c.kept[o] === i ? "max" : ""]),
+        lines: kept.map(o => [["x", i], ["z", o]]),
+        terms: saw.map(o => ({ top: name("z", o), low: num(c.z[o]), cells: [["z", o]], lines: [[["x", i], ["z", o]]] })),
       };
     },
   };
@@ -376,7 +376,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     };
     i = before ? fit(kind, i, before.side) : i;
     cells = {};
-    const large = n + 0.9 * padding, size = { x: large, dx: n, W: c.kernel, dW: c.kernel, y: c.out, delta: c.out };
+    const large = n + 0.9 * padding, size = { x: large, dx: n, W: c.kernel, dW: c.kernel, z: c.out, delta: c.out };
     const down = data.rows.reduce((sum, row) => sum + Math.max(...row.map(kind => size[kind])), 0);
     data.rows[0].forEach((_, k) => stage.style.setProperty(`--c${k + 1}`, Math.max(2, ...data.rows.map(row => size[row[k]]))));
     stage.style.setProperty("--down", down);
@@ -447,7 +447,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
     }
     setTimeout(() => copy.textContent = "Copy link", 2000);
   });
-  for (const kind of ["dx", "dW", "y"]) if (kinds.includes(kind)) {
+  for (const kind of ["dx", "dW", "z"]) if (kinds.includes(kind)) {
     const b = button(SIGN[kind], "", { value: kind });
     b.addEventListener("click", () => choose(kind, last[kind]));
     views.append(b);
@@ -508,7 +508,7 @@ document.querySelectorAll(".cnn-explorer").forEach((root, nth) => {
   const read = () => {
     const said = new URLSearchParams(location.hash.slice(1)), [kind, row, column] = (said.get("cell") ?? "").split(",");
     const next = Object.keys(data.choices).map((what, k) => +(said.get(what) ?? data.start[k]));
-    const there = data.cases[next.join()], s = there && { x: n, dx: n, W: there.kernel, dW: there.kernel, y: there.out, delta: there.out }[kind];
+    const there = data.cases[next.join()], s = there && { x: n, dx: n, W: there.kernel, dW: there.kernel, z: there.out, delta: there.out }[kind];
     if (!ours || +(said.get("explorer") ?? 1) !== nth + 1 || !kinds.includes(kind) || !/^\d$/.test(row) || !/^\d$/.test(column)) return false;
     if (!there || row >= s || column >= s) return false;
     quiet = true;

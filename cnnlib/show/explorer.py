@@ -22,7 +22,7 @@ HIGH, GAP, CAPTION, ROW_GAP = (
     26,
     14,
 )  # of the wide form with two rows of grids, in pixels; explorer.css has the same
-ROWS = {"all": (("x", "W", "y"), ("dx", "dW", "delta")), "back": (("dx", "W", "delta"),)}
+ROWS = {"all": (("x", "W", "z"), ("dx", "dW", "delta")), "back": (("dx", "W", "delta"),)}
 
 
 class Explorer:
@@ -106,7 +106,7 @@ class Explorer:
     def size(self, case):
         """How many cells wide each column of the wide form is, and how many cells high all of it."""
         sizes = {"x": len(self.x) + 2 * GHOST * case.get("padding", 0), "dx": len(self.x)}
-        sizes |= {"W": case["kernel"], "dW": case["kernel"], "y": case["out"], "delta": case["out"]}
+        sizes |= {"W": case["kernel"], "dW": case["kernel"], "z": case["out"], "delta": case["out"]}
         columns = [max(sizes[kind] for kind in column) for column in zip(*self.rows(), strict=True)]
         across = {f"c{i}": max(2, size) for i, size in enumerate(columns, 1)}
         return across, sum(max(sizes[kind] for kind in row) for row in self.rows())
@@ -162,7 +162,7 @@ class Explorer:
 
     def size_of_row(self, kinds, case):
         """How many cells high a row of grids is."""
-        sizes = {"x": len(self.x) + 2 * GHOST * case.get("padding", 0), "W": case["kernel"], "y": case["out"]}
+        sizes = {"x": len(self.x) + 2 * GHOST * case.get("padding", 0), "W": case["kernel"], "z": case["out"]}
         return max(sizes[kind] for kind in kinds)
 
 

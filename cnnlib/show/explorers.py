@@ -25,7 +25,7 @@ TIES = [
 
 
 class ConvExplorer(Explorer):
-    """A convolution of one channel, backward: `show.ConvExplorer()` displays the grids x, W, y, dJ/dx, dJ/dW and
+    """A convolution of one channel, backward: `show.ConvExplorer()` displays the grids x, W, z, dJ/dx, dJ/dW and
     delta, for each kernel, stride and padding of which the outputs are not more than the pixels.
 
     x: a square image. W: a square matrix; a kernel of size k is its k rows and columns at the upper left. kernels,
@@ -39,10 +39,10 @@ class ConvExplorer(Explorer):
     names = {
         "x": "image x",
         "W": "kernel W",
-        "y": "output y",
+        "z": "output z",
         "dx": "∂J/∂x",
         "dW": "∂J/∂W",
-        "delta": "δ = ∂J/∂y",
+        "delta": "δ = ∂J/∂z",
     }
     legend = (
         'Choose any cell: point, tap or arrow keys. <i class="fw">Blue</i> is what an output reads, '
@@ -81,11 +81,11 @@ class ConvExplorer(Explorer):
         that the two met."""
         layer = Conv2d(1, 1, kernel, stride=stride, padding=padding)
         layer.params["W"] = self.W[None, None, :kernel, :kernel]
-        y = layer.forward(self.x[None, :, :, None])
-        delta = np.arange(1.0, y.size + 1).reshape(y.shape)
-        dx, out = layer.backward(delta), y.shape[1]
+        z = layer.forward(self.x[None, :, :, None])
+        delta = np.arange(1.0, z.size + 1).reshape(z.shape)
+        dx, out = layer.backward(delta), z.shape[1]
         links = self.links(kernel, stride, len(self.x) + 2 * padding)
-        numbers = {"W": layer.params["W"], "y": y, "dx": dx, "dW": layer.grads["W"], "delta": delta}
+        numbers = {"W": layer.params["W"], "z": z, "dx": dx, "dW": layer.grads["W"], "delta": delta}
         sizes = {"kernel": kernel, "stride": stride, "padding": padding, "out": out}
         sizes["spread"] = self.spread(links, kernel, padding)
         return sizes | {"links": links.ravel().tolist()} | {name: listed(a) for name, a in numbers.items()}
@@ -145,7 +145,7 @@ class ConvExplorer(Explorer):
 
 
 class PoolExplorer(Explorer):
-    """Max pooling, backward: `show.PoolExplorer()` displays the grids x, y, dJ/dx and delta, and which pixel each
+    """Max pooling, backward: `show.PoolExplorer()` displays the grids x, z, dJ/dx and delta, and which pixel each
     window kept, for each kernel and stride.
 
     x: a square image, here with ties. kernels, strides: the sizes on offer. start: the first kernel and stride;
@@ -153,7 +153,7 @@ class PoolExplorer(Explorer):
     """
 
     kind = "pool"
-    names = {"x": "image x", "y": "output y", "dx": "∂J/∂x", "delta": "δ = ∂J/∂y"}
+    names = {"x": "image x", "z": "output z", "dx": "∂J/∂x", "delta": "δ = ∂J/∂z"}
     legend = (
         'Choose any cell: point, tap or arrow keys. <i class="fw">Blue</i> is what an output reads, '
         '<i class="bw">orange</i> is what comes back. Small: how many windows kept the pixel, of those that saw it.'
@@ -192,9 +192,9 @@ class PoolExplorer(Explorer):
         links = [np.flatnonzero(window).tolist() for window in lone.reshape(out**2, -1)]
         layer.forward(np.repeat(self.x[None, :, :, None], out**2, axis=-1))
         kept = layer.backward(np.eye(out**2).reshape(1, out, out, -1)).reshape(size**2, -1).argmax(axis=0)
-        y = layer.forward(self.x[None, :, :, None])
-        delta = np.arange(1.0, y.size + 1).reshape(y.shape)
-        numbers = {"y": y, "dx": layer.backward(delta), "delta": delta}
+        z = layer.forward(self.x[None, :, :, None])
+        delta = np.arange(1.0, z.size + 1).reshape(z.shape)
+        numbers = {"z": z, "dx": layer.backward(delta), "delta": delta}
         sizes = {
             "kernel": kernel,
             "stride": stride,

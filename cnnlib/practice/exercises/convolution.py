@@ -117,13 +117,13 @@ LEARNED = (
     "the teacher's kernel",
     "the teacher's kernel, rotated by 180 degrees",
     "the teacher's kernel, transposed",
-    "neither of these",
+    "none of these",
 )
 
 
 @choice(
     "convolution.5",
-    why="Correlation and convolution differ in the order in which the weights are stored, and training finds the weights that fit.",
+    why="Correlation and convolution differ in the order in which the weights are stored, and the least-squares fit finds those that it needs.",
     hints=(
         "Both layers can give exactly the same maps. With which weights does the second one?",
         "A convolution rotates its kernel and then correlates. It gives the teacher's maps if its kernel, rotated, is the teacher's.",

@@ -14,10 +14,10 @@ OVERLAP = one_map(
 
 @array(
     "pooling.1",
-    why="A number that wins several windows answers for each of them, so its deltas add.",
+    why="A number that is the maximum of several windows gets the delta of each, and they add.",
     hints=(
-        "For each of the four windows of 3 × 3 look for the largest number first. There are four windows, but not four winners.",
-        "The windows begin at (0, 0), (0, 1), (1, 0) and (1, 1). The two upper ones have the same winner; δ₀₀ and δ₀₁ add there.",
+        "For each of the four windows of 3 × 3 look for the argmax first, the place of the largest number. Two windows may have the same one.",
+        "The windows begin at (0, 0), (0, 1), (1, 0) and (1, 1). The two on the left have the same maximum; δ₀₀ and δ₁₀ add there.",
     ),
 )
 def overlapping():
@@ -40,7 +40,7 @@ def overlapping():
         "The mean is the sum over 49, so each pixel gets δ/49. The maximum moves with one of its pixels only.",
     ),
     labels=("mean: the gradient of each pixel", "maximum: how many gradients are not 0"),
-    tolerance=5e-4,
+    tolerance=5e-5,
 )
 def whole_map():
     """Global pooling of maps of 7 x 7."""
@@ -53,7 +53,7 @@ def whole_map():
             [7 * share, count]
         ),
         "without 1/n that is the gradient of a sum, not of a mean": np.array([49 * share, count]),
-        "the maximum has one winner; that all pixels get a gradient is so for the mean": np.array(
+        "the maximum has one argmax; that all pixels get a gradient is so for the mean": np.array(
             [share, 49]
         ),
     }
@@ -80,7 +80,7 @@ def bug():
     why="With ties the sum of the gradient grows beyond that of the deltas, and the mask x == max is how it happens.",
     hints=(
         "Look at the upper left window, whose largest number stands there twice. And at the upper right one, which has one largest number.",
-        "The wrong gradient is right in every window with a single winner. What does it do with two winners, and is each window's sum still its delta?",
+        "The wrong gradient is right in every window with a single maximum. What does it do where there are several, and is each window's sum still its delta?",
     ),
     options=SUSPECTS,
 )
@@ -100,8 +100,8 @@ def find_the_bug():
     "pooling.4",
     why="Ties go to the first maximum, overlapping windows add, and rows that no window reaches get zero: all of it was tried.",
     hints=(
-        "Pad x with −∞, so that the padding never wins, and make zeros of that shape for the gradient. One window after the other: who won?",
-        "`argmax` of a window, made flat to (C, KH·KW, N) along axis 1, is the first winner. Add delta at its row `at // KW` and column `at % KW`.",
+        "Pad x with −∞, so that the padding is never the maximum, and make zeros of that shape for the gradient. One window after the other: where is its argmax?",
+        "`argmax` of a window, made flat to (C, KH·KW, N) along axis 1, is the place of the first maximum. Add delta at its row `at // KW` and column `at % KW`.",
     ),
     of="max_pool2d",
 )
