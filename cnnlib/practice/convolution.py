@@ -302,7 +302,7 @@ def in_mode_valid(spread, c):
 
 @mistake("dx too small where the stride leaves rows over", CONV, "dx", "border", STRIDE)
 def rest_forgotten(spread, c):
-    """Rows that no window reached are rows of x all the same: their gradient is zero."""
+    """s (outputs - 1) + K - 2p rows are too few: r are missing at the end. Their gradient is zero only where no window reached them."""
     return frame(spread, *((k - 1 - p,) * 2 for k, p in zip(c.kernel, c.padding)))
 
 

@@ -83,6 +83,7 @@ def how_many_products():
         "a weight joins one input channel to one output channel: no sum over the input channels": right
         * [1, C, 1],
         "the weights and the biases add over the examples too": right / [1, N, N],
+        "one bias serves all examples: its gradient adds over them, as over the places": right / [1, 1, N],
         "one bias serves all places: its gradient adds over them, and over the examples": right
         * [1, 1, N / right[2]],
         "a gradient of a weight adds over the places of the output, not over those of the kernel": np.where(
@@ -114,6 +115,8 @@ def which_output_padding():
         "the padding is at both sides: the size grows by 2p before the windows are counted": sizes(0)
         - [p, p, p, 0],
         "the padding is not counted": sizes(0),
+        "the padding is counted twice: it is p at each side, 2p in all": sizes(2 * p),
+        "without output_padding the way back gives the smallest size, not the largest": right * [1, 1, 1, 0],
         "that gives one output less: do not forget the + 1": sizes(p, outputs - 1),
         "that gives one output more: the + 1 is in the formula already": sizes(p, outputs + 1),
         "without output_padding the way back gives the smallest size, so the largest needs s − 1 rows more": right
