@@ -23,6 +23,13 @@ def shown(site):
     return json.loads(script.removeprefix("bookSearch.ready(").removesuffix(");\n"))["sections"]
 
 
+def test_a_formula_in_bold_is_text_too():
+    bold = nodes.strong("", "", nodes.Text("near "), nodes.math("", r"\varepsilon = 10^{-5}"))
+    top = nodes.section("", nodes.title("", "Top"), nodes.paragraph("", "", bold), ids=["top"])
+    (section,) = search.sections(nodes.Element("", top), "book/page", {})
+    assert section["fields"]["marked"] == "near ε= 10^−5"
+
+
 def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, shown):
     wanted = []
     for page in CHAPTERS:

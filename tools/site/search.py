@@ -113,7 +113,7 @@ def section_of(node, page, above, names):
             elif (
                 isinstance(piece, MARKED) and "eq" not in piece["classes"]
             ):  # a formula's label, which no page shows
-                marked.append(piece.astext())
+                marked.append(" ".join(prose(piece, names).split()))
             elif isinstance(piece, nodes.raw):
                 marked += [caption_text(html) for _, html in CAPTION.findall(piece.astext())]
             elif isinstance(piece, nodes.literal_block) and read_by_all(piece):

@@ -13,10 +13,10 @@ from ..mistakes import catalogue
     "conv_backprop.1",
     why="A weight meets every input that it has read, an input every weight that has read it.",
     hints=(
-        "The layer computes z₁ = w₁x₁ + w₂x₂ and z₂ = w₁x₂ + w₂x₃. Which of the two lines hold w₁, and which hold x₂?",
-        "∂J/∂w₁ = δ₁x₁ + δ₂x₂, and ∂J/∂x₂ = δ₁w₂ + δ₂w₁: the deltas count up where the weights count down.",
+        "The layer computes z₀ = W₀x₀ + W₁x₁ and z₁ = W₀x₁ + W₁x₂. Which of the two lines hold W₀, and which hold x₁?",
+        "∂J/∂W₀ = δ₀x₀ + δ₁x₁, and ∂J/∂x₁ = δ₀W₁ + δ₁W₀: the deltas count up where the weights count down.",
     ),
-    labels=("∂J/∂w₁", "∂J/∂w₂", "∂J/∂x₁", "∂J/∂x₂", "∂J/∂x₃"),
+    labels=("∂J/∂W₀", "∂J/∂W₁", "∂J/∂x₀", "∂J/∂x₁", "∂J/∂x₂"),
 )
 def by_hand():
     """Both gradients of a line of three inputs."""
@@ -33,10 +33,10 @@ def by_hand():
 
     right = both(w, delta)
     return right, {
-        "∂J/∂x has the weights the wrong way round: x₂ is read by z₁ with w₂ and by z₂ with w₁": both(
+        "∂J/∂x has the weights the wrong way round: x₁ is read by z₀ with W₁ and by z₁ with W₀": both(
             w[::-1], delta
         ),
-        "∂J/∂w has the deltas the wrong way round: w₁ meets x₁ in z₁, so δ₁ goes with x₁": both(
+        "∂J/∂W has the deltas the wrong way round: W₀ meets x₀ in z₀, so δ₀ goes with x₀": both(
             w, delta[::-1]
         ),
         "a gradient of a weight is a sum over both places, not their mean": right * [0.5, 0.5, 1, 1, 1],
@@ -150,7 +150,7 @@ def _inputs():
 
 @function(
     "conv_backprop.5",
-    why="Each product of the forward pass goes back to its two factors; nothing is rotated, and nothing is divided.",
+    why="Where a pixel met a weight, each gains δ times the other; nothing is rotated, and nothing is divided.",
     hints=(
         "Begin with zeros of the shapes of x and W and with 0. Loop over all i, j, n of delta and all u, v of W: which pixel and which weight met there?",
         "dx[i + u, j + v, n] gains delta[i, j, n] W[u, v], dW[u, v] gains delta[i, j, n] x[i + u, j + v, n], and db gains delta[i, j, n] once.",
@@ -173,4 +173,13 @@ def write_it():
             "bias gradient keeps the last position only",
         ),
     )
-    return _batch(), {f"consistent with “{name}”. {catalogue()[name].text}": _batch(name) for name in names}
+
+    def with_axis(x, W, delta):
+        dx, dW, db = _batch()(x, W, delta)
+        return dx, dW, np.array([db])
+
+    known = {f"consistent with “{name}”. {catalogue()[name].text}": _batch(name) for name in names}
+    return _batch(), {
+        **known,
+        "db has an axis, of size 1: here there is one bias, so db is one number": with_axis,
+    }

@@ -26,7 +26,7 @@ def vote():
     return round((fitting[0] + fitting[-1]) / 2, 6), {
         "with that bias a single 1 is enough, or lies on the border": -1,
         "with that bias all three must be 1": -5,
-        "the sign: a positive bias makes the neuron say yes without any vote": 3,
+        "the sign: with a positive bias the output is above one half without any 1": 3,
     }
 
 
@@ -144,8 +144,8 @@ def flat_ends():
     "neuron.5",
     why="At the kink any slope from 0 to 1 is a subgradient; the library, like PyTorch, takes 0.",
     hints=(
-        "Which of the three scores are positive? Only there does a delta pass.",
-        "At zero the library takes the slope 0, so that delta does not pass there.",
+        "Which of the three numbers z are positive? Only there does a gradient pass.",
+        "At zero the library takes the slope 0, so that no gradient passes there.",
     ),
     labels=("z = −1", "z = 0", "z = 2"),
 )

@@ -68,7 +68,7 @@ def soft_answers():
         "∂J/∂a = −y/a + (1 − y)/(1 − a), and the sigmoid's slope is a(1 − a). Multiply the two for y = 1 and for y = 0.",
         "It is a − y, with a = σ(z). Use a computer for σ.",
     ),
-    labels=("∂J/∂z₁", "∂J/∂z₂", "∂J/∂z₃"),
+    labels=("∂J/∂z₀", "∂J/∂z₁", "∂J/∂z₂"),
     tolerance=5e-4,
 )
 def yes_or_no():
@@ -97,6 +97,7 @@ def _warm():
     rng = np.random.default_rng(4)
     for K, N, T in ((3, 1, 2.0), (4, 3, 0.5), (5, 2, 10.0)):
         yield rng.standard_normal((K, N)), rng.integers(K, size=N), T
+    yield 1000 + rng.standard_normal((4, 2)), rng.integers(4, size=2), 1.0  # exp is infinite here
 
 
 @function(
@@ -121,6 +122,9 @@ def temperature():
         "the sum over the examples is meant for their mean: 1/N is missing": lambda z, t, T: (
             with_temperature(z, t, T) * len(t)
         ),
+        "two things: the gradient is ŷ − y, not y − ŷ, and 1/N is missing": lambda z, t, T: (
+            -with_temperature(z, t, T) * len(t)
+        ),
         "the sign is wrong: the gradient is ŷ − y, not y − ŷ": lambda z, t, T: -with_temperature(z, t, T),
     }
 
@@ -129,20 +133,20 @@ def temperature():
     "softmax.5",
     why="The squared error hands its gradient to the softmax's flat end; the cross-entropy's 1/ŷ cancels the flatness.",
     hints=(
-        "With the squared error ∂J/∂ŷ = ŷ − y goes through softmax's Jacobian, ŷ₁(1 − ŷ₁) on its diagonal and −ŷ₁ŷ₂ beside it.",
-        "For two classes ∂J/∂z₁ = 2 (ŷ₁ − 1) ŷ₁ (1 − ŷ₁). Cross-entropy gives ŷ₁ − 1. Divide.",
+        "With the squared error ∂J/∂ŷ = ŷ − y goes through softmax's Jacobian, ŷ₀(1 − ŷ₀) on its diagonal and −ŷ₀ŷ₁ beside it.",
+        "For two classes ∂J/∂z₀ = 2 (ŷ₀ − 1) ŷ₀ (1 − ŷ₀). Cross-entropy gives ŷ₀ − 1. Divide.",
     ),
     tolerance=4e-5,
 )
 def weaker():
     """The gradient of the squared error over that of the cross-entropy, for two classes and p = 0.01 for the right one."""
-    p1 = 0.01
-    z, y = np.array([np.log(p1 / (1 - p1)), 0.0]), np.array([1.0, 0])
+    p0 = 0.01
+    z, y = np.array([np.log(p0 / (1 - p0)), 0.0]), np.array([1.0, 0])
     squared = numerical_gradient(lambda z: float(((softmax(z) - y) ** 2).sum() / 2), z.copy())[0]
     entropy = numerical_gradient(lambda z: float(-np.log(softmax(z)[0])), z.copy())[0]
     right = round(squared / entropy, 8)
     return right, {
         "both outputs of the softmax send an error back: there are two such terms": right / 2,
         "that is the cross-entropy's over the squared error's: the other way round": 1 / right,
-        "that is ŷ₁ alone; multiply the slope ŷ₁(1 − ŷ₁) by 2": p1,
+        "that is ŷ₀ alone; multiply the slope ŷ₀(1 − ŷ₀) by 2": p0,
     }

@@ -11,8 +11,8 @@ from ..exercise import array, choice, function
     "why_convolution.1",
     why="Locality saves the factor 144/25, sharing the factor 64, the number of places of a kernel.",
     hints=(
-        "The kernel of 5 × 5 fits at 8 × 8 places, so there are 16 · 64 hidden units. How many inputs has each of them, in each kind of layer?",
-        "Dense: 6 · 144 inputs a unit. Local: 6 · 25 a unit. Convolution: 6 · 25 weights for each of 16 kernels, at all places the same.",
+        "The kernel of 5 × 5 fits at 8 × 8 places, so there are 16 · 64 outputs. How many inputs does each of them read, in each kind of layer?",
+        "Dense: 6 · 144 inputs an output. Local: 6 · 25 an output. Convolution: 6 · 25 weights for each of 16 kernels, at all places the same.",
     ),
     labels=("dense", "locally connected", "convolution"),
     sizes={"6": 6, "16": 16, "25": 25, "64": 64},
@@ -25,7 +25,7 @@ def counting():
     W = layer.params["W"].size
     right = np.array([units * C * H * L, units * W // 16, W], float)
     return right, {
-        "each unit sees all 6 maps, not one of them": right / 6,
+        "each output reads all 6 maps, not one of them": right / 6,
         "there are 16 kernels, one for each map that is made": right / 16,
         "the output has 8 × 8 places, not 12 × 12: a kernel of 5 must lie inside": right
         * [144 / 64, 144 / 64, 1],
@@ -72,7 +72,7 @@ def strided():
     why="Sharing is adding: the gradient of a shared weight is the sum of what its copies would get.",
     hints=(
         "Where the weights of the windows are tied together, all copies move when the shared weight moves.",
-        "Over paths you add: sum each column.",
+        "Over all places you add: sum each column.",
     ),
     labels=("∂J/∂w₀", "∂J/∂w₁"),
     sizes={"3": 3},
@@ -90,8 +90,8 @@ def shared():
         "that is their mean; when a shared weight moves, all three copies move by as much as it does": own.mean(
             axis=0
         ),
-        "that is what the last window alone gives; the others are paths too": own[-1],
-        "that is what the first window alone gives; the others are paths too": own[0],
+        "that is what the last window alone gives; the others count too": own[-1],
+        "that is what the first window alone gives; the others count too": own[0],
     }
 
 
