@@ -70,6 +70,11 @@ ARROWS = """() => {
     return [row(box.top), row(box.bottom), path.dataset.to];
   });
 }"""
+# The names in the map that do not lie within their rows.
+CRAMPED = """() => [...document.querySelectorAll(".front-map li li > a")].filter(a => {
+  const [name, row] = [a, a.parentElement].map(e => e.getBoundingClientRect());
+  return name.top < row.top - 2 || name.bottom > row.bottom + 2;
+}).map(a => a.textContent)"""
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -91,6 +96,27 @@ def test_a_chapter_links_to_what_it_needs():
             *re.findall(r"\]\((\w+)\.ipynb", " ".join(c.source for c in cells if c.cell_type == "markdown"))
         }
         assert {front_page._name(need) for need in found} <= linked, page
+
+
+def test_a_chapter_is_called_in_the_map_by_its_title_or_by_a_name_that_is_shorter():
+    titles = {page: re.match(r"# (.+)", stored(page).cells[0].source)[1] for page in CHAPTERS}
+    short = front_page.short_titles(ROOT, titles)
+    assert len({*short.values()}) == len(CHAPTERS)
+    for page, title in titles.items():
+        until = title.partition(":")[0]
+        assert short[page] == until or len(short[page]) < len(until), page
+
+
+def test_what_the_first_page_types_about_the_book_is_so():
+    """Its heading counts lines, and its last section says what most chapters do."""
+    cells = stored(FRONT).cells
+    text = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert any("most chapters close with what these say" in source for source in text)
+    closes = re.compile(rf"^## {front_page.folds.LECTURES}\s*$", re.MULTILINE)
+    closing = [page for page in CHAPTERS if any(closes.search(cell.source) for cell in stored(page).cells)]
+    assert len(closing) > len(CHAPTERS) / 2
+    (at,) = [k for k, cell in enumerate(cells) if cell.source.startswith("## Backpropagation in ten lines")]
+    assert len(cells[at + 1].source.splitlines()) == 10
 
 
 def chapter(words, visible, folded=0):
@@ -179,7 +205,7 @@ def map_problems(page, site):
         listed: re.search(r"<h1>([^<]+)<", path.read_text(encoding="utf-8"))[1]
         for listed, path in pages.items()
     }
-    needs, short = front_page.needs(ROOT), {listed: text.partition(":")[0] for listed, text in h1.items()}
+    needs, short = front_page.needs(ROOT), front_page.short_titles(ROOT, h1)
     for listed in CHAPTERS:
         item = items[f"{front_page._name(listed)}.html"].get_text()
         minutes = front_page.minutes(stored(listed))
@@ -304,6 +330,10 @@ def test_each_arrow_leads_from_what_is_needed_to_what_needs_it(tab):
     assert all(end == said for _, end, said in arrows)
 
 
+def test_each_name_in_the_map_has_room_in_its_row(tab):
+    assert tab.page.evaluate(CRAMPED) == []
+
+
 def test_pointing_at_a_chapter_lights_what_leads_to_it(tab):
     thick = (
         "name => getComputedStyle(document.querySelector(`.front-map path[data-to='${name}']`)).strokeWidth"
@@ -351,6 +381,11 @@ SPOILT = {
         test_each_arrow_leads_from_what_is_needed_to_what_needs_it,
         "document.querySelector('.front-map li li').style = 'height: 90px'",
         "document.querySelector('.front-map li li').style = ''",
+    ),
+    "a name too long": (
+        test_each_name_in_the_map_has_room_in_its_row,
+        "document.querySelector('.front-map li li > a').style = 'padding: 20px 0'",
+        "document.querySelector('.front-map li li > a').style = ''",
     ),
     "a wide map": (
         test_the_page_fits_and_is_short,

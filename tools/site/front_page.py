@@ -36,10 +36,17 @@ def parts(root):
 
 def needs(root):
     """{page: [pages that it needs]}, as tools/site/chapters.toml says, by the names in the table of contents."""
-    text = Path(root, "tools", "site", "chapters.toml").read_text(encoding="utf-8")
-    return {
-        f"book/{name}": [f"book/{n}" for n in found] for name, found in tomllib.loads(text)["needs"].items()
-    }
+    return {f"book/{name}": [f"book/{n}" for n in found] for name, found in _chapters(root)["needs"].items()}
+
+
+def short_titles(root, titles):
+    """{page: its name in the map}, from its title: up to the colon, or what tools/site/chapters.toml has in its place."""
+    instead = _chapters(root)["short"]
+    return {page: instead.get(_name(page), title.partition(":")[0]) for page, title in titles.items()}
+
+
+def _chapters(root):
+    return tomllib.loads(Path(root, "tools", "site", "chapters.toml").read_text(encoding="utf-8"))
 
 
 def extent(notebook):
@@ -152,7 +159,7 @@ def fill(app, pagename, templatename, context, doctree):
     pages = [page for _, found in chapters for page in found]
     notebooks = {page: nbformat.read(app.env.doc2path(page), as_version=4) for page in [pagename, *pages]}
     ledger = tomllib.loads(Path(app.srcdir, "cnnlib", "data", "ledger.toml").read_text(encoding="utf-8"))
-    titles = {page: app.env.titles[page].astext().partition(":")[0] for page in pages}
+    titles = short_titles(app.srcdir, {page: app.env.titles[page].astext() for page in pages})
     times = {page: minutes(notebooks[page]) for page in pages}
     body, panel = context["body"], ""
     if found := PANEL.search(body):
