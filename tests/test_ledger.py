@@ -71,6 +71,8 @@ def test_what_is_unreadable_differs_too_and_is_the_text_s(capsys):
         {"erratum": "a sum", "where": "", "whose": "slide"},
         {"erratum": "a sum", "where": "two\nlines", "whose": "slide"},
         {"erratum": "a sum", "where": "Average pooling", "whose": "text"},
+        {"erratum": "a sum", "where": "Average pooling, line 53", "whose": "slide"},
+        {"erratum": "a sum", "where": "Average pooling, 532", "whose": "slide"},
         {"unreadable": "a sum"},
         {"unreadable": "a sum", "where": "Average pooling", "whose": "slide"},
         {"convention": "a sum", "where": "Average pooling"},

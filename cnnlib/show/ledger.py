@@ -116,6 +116,8 @@ def _place(entry, verdict, where, whose):
         return ""
     if not (isinstance(where, str) and where.strip() and "\n" not in where):
         raise ValueError(f"claim {entry}: {verdict} wants where, the slide in one line, got {where!r}")
+    if re.search(r"\d{3}|\blines? \d", where):
+        raise ValueError(f"claim {entry}: where names a slide by its title, and no line, got {where!r}")
     if whose not in (WHOSE if verdict == "erratum" else (None,)):
         wanted = f"whose, one of {WHOSE}" if verdict == "erratum" else "no whose: it is the text's"
         raise ValueError(f"claim {entry}: {verdict} wants {wanted}, got {whose!r}")
