@@ -1147,7 +1147,8 @@ SPOILT = {
     ),
     "a program out of reach": (
         test_what_scrolls_can_be_reached_as_soon_as_it_does,
-        "const box = document.querySelector('article pre'); box.style.width = '60px';"
+        "const box = [...document.querySelectorAll('article pre')].find(pre => pre.checkVisibility());"
+        "box.style.width = '60px';"
         "for (const _ of 'abc') await new Promise(requestAnimationFrame); box.tabIndex = -1",
     ),
     "too wide": (
