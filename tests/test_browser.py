@@ -1195,8 +1195,8 @@ SPOILT = {
     ),
     "a program beyond its table": (
         test_tables_of_formulas_and_programs_show_all_of_them,
-        "document.querySelector('.program-2 td').style.whiteSpace = 'nowrap'; "
-        "document.querySelector('.program-2 td').textContent = 'conv.backward(delta)'.repeat(9)",
+        "document.querySelector('.stacks td').style.whiteSpace = 'nowrap'; "
+        "document.querySelector('.stacks td').textContent = 'conv.backward(delta)'.repeat(9)",
     ),
     # What changes frames comes last: other tests look at them, too.
     "another number": (
