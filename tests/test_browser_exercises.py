@@ -180,7 +180,10 @@ def test_a_choice_is_made_with_the_mouse_and_a_program_leads_to_python(chapter):
         card_of = page.locator(".exercise-card").nth(3)
         card_of.get_by_text("kernel not rotated", exact=True).click()
         card_of.get_by_role("button", name="Check").click()
-        assert "top left corner" in card_of.locator("[role=status]").inner_text()
+        page.wait_for_function(
+            "e => e.textContent.includes('top left corner')",
+            arg=card_of.locator("[role=status]").element_handle(),
+        )
         card_of.get_by_text(ENTRIES["conv_backprop.4"].right, exact=True).click()
         card_of.get_by_role("button", name="Check").click()
         page.wait_for_function(

@@ -94,9 +94,9 @@ def centred():
 
 @number(
     "gradient_descent.4",
-    why="A step with weight decay shrinks the weights first: W − α(∂J/∂W + λW) = (1 − αλ) W − α ∂J/∂W.",
+    why="A step with weight decay shrinks the weights first: W − α(D + λW) = (1 − αλ) W − α D, D the data loss's gradient.",
     hints=(
-        "Write down the step W − α (∂J/∂W + λ W) for ∂J/∂W = 0.",
+        "Write down the step W − α (D + λ W), D the data loss's gradient, for D = 0.",
         "Put W outside of the brackets: it is (1 − α λ) W.",
     ),
 )

@@ -118,7 +118,7 @@ ENDS = ("right at both", "right at −40, zero at 40", "right at 40, zero at −
 
 @choice(
     "neuron.4",
-    why="Close to one the distance to one is lost, close to zero nothing is: 1 − a is exact only where a is small.",
+    why="Close to one the distance to one is lost, close to zero nothing is: at 40 a itself has been rounded to 1.",
     hints=(
         "σ(40) = 1 − 4 · 10⁻¹⁸. Which double is the nearest to it?",
         "At 40 the output rounds to 1, so that 1 − a is 0. At −40 the output is 4 · 10⁻¹⁸, and 1 − a rounds to 1.",

@@ -42,10 +42,10 @@ MOVES = (
 
 @choice(
     "why_convolution.2",
-    why="At stride 2 a layer is equivariant to moves by two pixels only: between these places it has looked nowhere.",
+    why="At stride 2 a layer is equivariant to moves by even numbers of pixels only: between these places no window begins.",
     hints=(
-        "At stride 2 the windows begin at rows 0, 2, 4, … What did the window of row 0 see before the move, and what does it see after it?",
-        "After a move by one pixel each window sees what lay between two windows before. Nobody has computed that.",
+        "At stride 2 the windows begin at every second column. What did one of them see before the move to the right, and what does it see after it?",
+        "After a move by one pixel each window sees what one a column further left would have seen before. None begins there.",
     ),
     options=MOVES,
 )
