@@ -39,7 +39,7 @@ def problems(notebook):
     if words > WORDS or lines > LINES:
         found.append(f"{words} words of {WORDS}, {lines} open lines of code of {LINES}")
     first, second = notebook.cells[:2]
-    opening = len(front_page.SILENT.sub(" ", first.source).split())
+    opening = len(first.source.split())
     if first.cell_type != "markdown" or not first.source.startswith("# ") or opening > FIRST:
         found.append(f"begins with {opening} words of {FIRST}: a title, the question and the answer")
     if (

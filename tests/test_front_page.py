@@ -134,14 +134,14 @@ def test_minutes_follow_from_words_and_from_lines_that_are_not_folded():
     assert front_page.minutes(chapter(0, 0)) == 5
 
 
-def test_what_is_folded_and_what_the_lectures_say_is_not_counted():
+def test_all_text_is_counted_but_what_the_lectures_say_and_programs_that_are_open():
     book = chapter(20, 3, folded=50)
     book.cells.append(v4.new_markdown_cell("Solution\n\nfolded words", metadata={"tags": ["hide-cell"]}))
     book.cells.append(v4.new_markdown_cell("## Next\n\n[three words here](a.ipynb#b-c) $x + y$\n$$\nz\n$$"))
-    assert front_page.extent(book) == (20 + 5, 3)
+    assert front_page.extent(book) == (20 + 3 + 11, 3)
     book.cells.append(v4.new_markdown_cell("## What the lectures say\n\nmany more words"))
     book.cells.append(v4.new_code_cell("x = 1"))
-    assert front_page.extent(book) == (20 + 5, 3)
+    assert front_page.extent(book) == (20 + 3 + 11, 3)
 
 
 def test_what_is_counted():

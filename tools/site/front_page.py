@@ -18,10 +18,6 @@ CARD = '<details class="cnn-card"'  # of a mistake, in the gallery of wrong answ
 CLAIM = re.compile(
     r"^[A-Z]\d\d(?:\.[\w-]+)? (?:erratum|unreadable|reconstructed|convention|confirmed): ", re.MULTILINE
 )
-# What is no word of a text: programs, formulas, addresses, the marks of a box, comments.
-SILENT = re.compile(
-    r"```.*?```|\$\$.*?\$\$|\$[^$]+\$|(?<=\])\([^)]*\)|^:{3,}[^\n]*$|<!--.*?-->", re.DOTALL | re.MULTILINE
-)
 PANEL = re.compile(r'\n?<div class="run-chapter[^"]*">.*?</div>', re.DOTALL)
 START = re.compile(r'(<a class="run-chapter-start"[^>]*>).*?</a>', re.DOTALL)
 BUTTONS = re.compile(r"<!-- buttons -->\s*<p>(.*?)</p>", re.DOTALL)
@@ -50,16 +46,15 @@ def _chapters(root):
 
 
 def extent(notebook):
-    """(words, lines) that a chapter shows to all its readers: words of text, without formulas and addresses, and lines of
-    programs, both without what is folded and without the section on the lectures."""
+    """(words, lines) of a chapter before the section on the lectures: words of all its text, what stands between blanks, with
+    formulas and with folded solutions, and lines of the programs that are not folded."""
     words = lines = 0
     for cell in notebook.cells:
-        folded = {"hide-cell", "hide-input"} & {*cell.metadata.get("tags", [])}
         if cell.cell_type == "markdown":
             if re.match(rf"## {folds.LECTURES}\s*$", cell.source, re.MULTILINE):
                 break
-            words += 0 if folded else len(SILENT.sub(" ", cell.source).split())
-        elif not folded:
+            words += len(cell.source.split())
+        elif not {"hide-cell", "hide-input"} & {*cell.metadata.get("tags", [])}:
             lines += sum(bool(line.strip()) for line in cell.source.splitlines())
     return words, lines
 
