@@ -117,13 +117,13 @@ def test_what_is_missing_or_known_is_told(all_cards):
     assert "The sign is wrong." in negative[0] and none[0] == "There is no number yet."
     ((said, *_),) = ask(ANSWER, [["delta_recursion.4", [["16,384"]]]])
     assert said.startswith("Right. ")
-    ((said, *_),) = ask(ANSWER, [["conv_backprop.4", [[None]]]])
+    ((said, *_),) = ask(ANSWER, [["conv_backprop.3", [[None]]]])
     assert said == "Choose one of them first."
 
 
 @pytest.fixture(scope="module")
 def chapter(chromium, site):
-    """A page of the book with a card of each kind, from the disk."""
+    """A page of the book with cards for arrays, for a choice and for a program, from the disk."""
     with browsing.Tab(chromium, site.as_uri() + "/", viewport=DESK) as tab:
         tab.open("book/conv_backprop.html")
         yield tab
@@ -177,14 +177,14 @@ def test_a_card_is_used_with_keys_alone(chapter):
 
 def test_a_choice_is_made_with_the_mouse_and_a_program_leads_to_python(chapter):
     for page in widths(chapter):
-        card_of = page.locator(".exercise-card").nth(3)
+        card_of = page.locator(".exercise-card").nth(2)
         card_of.get_by_text("kernel not rotated", exact=True).click()
         card_of.get_by_role("button", name="Check").click()
         page.wait_for_function(
             "e => e.textContent.includes('top left corner')",
             arg=card_of.locator("[role=status]").element_handle(),
         )
-        card_of.get_by_text(ENTRIES["conv_backprop.4"].right, exact=True).click()
+        card_of.get_by_text(ENTRIES["conv_backprop.3"].right, exact=True).click()
         card_of.get_by_role("button", name="Check").click()
         page.wait_for_function(
             "e => e.textContent.startsWith('Right. ')", arg=card_of.locator("[role=status]").element_handle()
@@ -230,7 +230,7 @@ def test_without_scripts_question_options_and_solution_can_be_read(chromium, sit
         assert section.locator("input, form").count() == 0
         assert section.get_by_text("conv_backprop.1: no answer yet").is_visible()
         listed = section.locator(".cnn-exercise li")
-        wanted = [": ".join(option) for option in card.lettered(ENTRIES["conv_backprop.4"])]
+        wanted = [": ".join(option) for option in card.lettered(ENTRIES["conv_backprop.3"])]
         assert listed.all_inner_texts() == wanted and listed.first.is_visible()
         fold = section.locator(".fold-solution > details").first
         assert not fold.locator(".exercise-solution").is_visible()

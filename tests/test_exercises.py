@@ -373,19 +373,19 @@ def test_it_prints_in_a_script_and_needs_numpy_only(tmp_path):
     code = (
         "import sys\n"
         "from cnnlib import practice\n"
-        "practice.check('conv_backprop.3', ...)\n"
-        "practice.check('conv_backprop.3', 4)\n"
-        "practice.check('conv_backprop.3', 3)\n"
+        "practice.check('batch_averaging.2', ...)\n"
+        "practice.check('batch_averaging.2', 15)\n"
+        "practice.check('batch_averaging.2', 225)\n"
         "assert not {'IPython', 'matplotlib', 'cnnlib.show'} & {*sys.modules}\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
     )
     first, second, *_ = said.stdout.splitlines()
-    assert first == "conv_backprop.3: no answer yet" and second.startswith(
-        "conv_backprop.3: not right: K − 1 "
+    assert first == "batch_averaging.2: no answer yet" and second.startswith(
+        "batch_averaging.2: not right: that is √N"
     )
-    assert "conv_backprop.3: right. " in said.stdout
+    assert "batch_averaging.2: right. " in said.stdout
 
 
 def test_two_exercises_of_one_id_are_refused():

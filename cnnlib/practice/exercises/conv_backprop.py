@@ -4,7 +4,7 @@ import numpy as np
 
 from ...layers import Conv1d, Conv2d
 from ..compare import signed
-from ..exercise import array, choice, function, number
+from ..exercise import array, choice, function
 from ..mistaken import gradient, one_map, program, with_texts
 from ..mistakes import catalogue
 
@@ -66,34 +66,6 @@ def cell_by_cell():
     return layer.backward(HAND.delta)[0, :, :, 0], with_texts(HAND, names)
 
 
-@number(
-    "conv_backprop.3",
-    why="K − 1: the rotated kernel begins where it touches the deltas with a single row.",
-    hints=(
-        "By how many output rows has the first row of pixels been read? The kernel must lie on just these when it begins.",
-        "The image is K − 1 rows higher than the deltas, and a correlation loses K − 1 rows. So 2 (K − 1) rows are missing in all.",
-    ),
-)
-def border():
-    """The zeros above the deltas for a kernel of 4 x 4."""
-    K, size = 4, 9
-    layer = Conv2d(1, 1, K, bias=False, rng=0)
-    y = layer.forward(np.zeros((1, size, size, 1)))
-    delta = np.random.default_rng(0).standard_normal(y.shape)
-    dx, back = layer.backward(delta), layer.params["W"][:, :, ::-1, ::-1].copy()
-    for rows in range(K + 1):
-        turned = Conv2d(1, 1, K, padding=rows, bias=False)
-        turned.params["W"][...] = back
-        if turned.output_shape(delta.shape) == dx.shape and np.abs(turned.forward(delta) - dx).max() < 1e-12:
-            right = rows
-    return right, {
-        "K − 1 is enough: with K rows of zeros the kernel begins on zeros alone": K,
-        "that is about the mode “same”, whose result is as large as the deltas, not as the image": K // 2,
-        "without zeros the result is smaller than the deltas, and the image is larger": 0,
-        "that is how many rows are missing in all; half of them stand above": 2 * (K - 1),
-    }
-
-
 BUG = one_map("conv2d", np.ones((4, 5)), [[1, 2], [-3, 4]], [[1, 2, -2, -1], [2, -2, 1, 3], [-1, 1, 2, 1]])
 SUSPECTS = (
     "kernel not rotated",
@@ -109,7 +81,7 @@ def bug():
 
 
 @choice(
-    "conv_backprop.4",
+    "conv_backprop.3",
     why="The corners tell: a corner of dx has met one weight only, so it names the weight that stands there.",
     hints=(
         "Look at the corners of dx: each corner pixel was read by one window only, with one weight.",
@@ -149,7 +121,7 @@ def _inputs():
 
 
 @function(
-    "conv_backprop.5",
+    "conv_backprop.4",
     why="Where a pixel met a weight, each gains δ times the other; nothing is rotated, and nothing is divided.",
     hints=(
         "Begin with zeros of the shapes of x and W and with 0. Loop over all i, j, n of delta and all u, v of W: which pixel and which weight met there?",
