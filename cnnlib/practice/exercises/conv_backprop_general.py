@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...layers import Conv2d
-from ..exercise import array, function, number
+from ..exercise import array, function
 from ..mistaken import one_map, program, with_texts
 from ..mistakes import catalogue
 
@@ -32,35 +32,8 @@ def cell_by_cell():
     )
 
 
-@number(
-    "conv_backprop_general.2",
-    why="K − 1 zeros are those of the full correlation; the p that the crop would cut off again are not even computed.",
-    hints=(
-        "Without padding, how many zeros must stand beside the deltas so that a corner pixel meets the corner weight? The crop then takes p of them off again.",
-        "It is K − 1 − p. For which p is that p itself?",
-    ),
-)
-def border():
-    """The padding of the backward pass of a layer with K = 5 and p = 1."""
-    K, p, size = 5, 1, 8
-    layer = Conv2d(1, 1, K, padding=p, bias=False, rng=0)
-    y = layer.forward(np.zeros((1, size, size, 1)))
-    delta = np.random.default_rng(0).standard_normal(y.shape)
-    dx, back = layer.backward(delta), layer.params["W"][:, :, ::-1, ::-1].copy()
-    for q in range(K):
-        turned = Conv2d(1, 1, K, padding=q, bias=False)
-        turned.params["W"][...] = back
-        if turned.output_shape(delta.shape) == dx.shape and np.abs(turned.forward(delta) - dx).max() < 1e-12:
-            right = q
-    return right, {
-        "K − 1 is the border of the full correlation, whose result is still to be cropped by p": K - 1,
-        "that is the padding of the way forward; it serves backward only if K = 2p + 1": p,
-        "(K − 1)/2 keeps the size, but this layer's output is smaller than its input": (K - 1) // 2,
-    }
-
-
 @array(
-    "conv_backprop_general.3",
+    "conv_backprop_general.2",
     why="Backward, a pixel adds over the filters, a weight over places and examples, and neither over the input channels.",
     hints=(
         "Which indices of the box are summed? In ∂J/∂x they are o, i, j, u and v, of which u and v follow from i and j; in ∂J/∂W they are i, j and n.",
@@ -93,7 +66,7 @@ def how_many_products():
 
 
 @array(
-    "conv_backprop_general.4",
+    "conv_backprop_general.3",
     why="The size formula rounds down, so s input sizes have one output size; output_padding says which of them the way back shall give.",
     hints=(
         "The number of outputs is (size + 2p − K)/s + 1, rounded down. For which sizes is it 4?",
@@ -127,7 +100,7 @@ def which_output_padding():
 
 
 @function(
-    "conv_backprop_general.5",
+    "conv_backprop_general.4",
     why="This is the backward pass of every convolution: it is right for each stride, padding, kernel and number of channels that was tried.",
     hints=(
         "Pad x, and make an array of zeros of that shape for its gradient. The window of output (i, j) begins at (i s, j s).",
