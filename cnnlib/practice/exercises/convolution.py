@@ -38,26 +38,6 @@ def by_hand():
 
 @number(
     "convolution.2",
-    why="The size is H + 2p − K + 1, and it is H for p = (K − 1)/2: for even kernels there is no such p.",
-    hints=(
-        "How many places has a window of K rows in an image of H + 2p rows?",
-        "H + 2p − K + 1 = H. Solve for p.",
-    ),
-)
-def same_size():
-    """The padding that keeps the size for a kernel of seven rows."""
-    K, H = 7, 20
-    (right,) = [p for p in range(K) if Conv2d(1, 1, K, padding=p).output_shape((1, H, H, 1))[1] == H]
-    return right, {
-        "with that padding every pixel meets every weight, and the output grows: that is the full correlation": K
-        - 1,
-        "that is half of K, rounded up: the output would be larger than the image": (K + 1) // 2,
-        "without padding the output is K − 1 rows smaller": 0,
-    }
-
-
-@number(
-    "convolution.3",
     why="A stride makes all that comes after it see in larger steps: the four steps of the last kernel are eight pixels.",
     hints=(
         "Go backwards: one output sees 5 rows of the pooled map. How many rows of the first map are these, and how many of the image?",
@@ -93,7 +73,7 @@ def _boxes():
 
 
 @function(
-    "convolution.4",
+    "convolution.3",
     why="At each pixel the channels are mixed by the same dense layer: every pixel is an example of its own.",
     hints=(
         "What are the inputs and the examples of the dense layer? A pixel is C numbers, and there are H · W · N pixels.",
@@ -122,7 +102,7 @@ LEARNED = (
 
 
 @choice(
-    "convolution.5",
+    "convolution.4",
     why="Correlation and convolution differ in the order in which the weights are stored, and the least-squares fit finds those that it needs.",
     hints=(
         "Both layers can give exactly the same maps. With which weights does the second one?",
