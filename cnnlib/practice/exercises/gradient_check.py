@@ -4,8 +4,6 @@ import numpy as np
 
 from ...gradcheck import check_gradients, numerical_gradient
 from ...layers import Dense, ReLU
-from ...losses import SoftmaxCrossEntropy
-from ...network import Sequential
 from ..exercise import array, choice, function, number
 
 
@@ -91,51 +89,6 @@ def deceived():
     }
 
 
-MEANS = (
-    "a smaller learning rate",
-    "a larger learning rate",
-    "a slope of 0.1 left of zero",
-    "more steps, with the same data",
-)
-
-
-@choice(
-    "gradient_check.4",
-    why="No gradient reaches the weights of a dead unit, so no learning rate and no patience moves them; a leaky slope lets some through.",
-    hints=(
-        "What do the weights and the bias of a unit get whose z is negative for every example?",
-        "The gradient is δ · slope · x. Three of the four leave the slope at 0.",
-    ),
-    options=MEANS,
-)
-def revived():
-    """What moves the weights of a dead unit that reads the data itself, by trying each."""
-    rng = np.random.default_rng(0)
-    x, t = rng.random((3, 20)), rng.integers(0, 2, 20)
-
-    def moved(lr, slope, steps):
-        net = Sequential(Dense(3, 2, rng=1), ReLU(), Dense(2, 2, rng=2))
-        layer = net.layers[0]
-        layer.params["b"][...] = -9.0, 1.0
-        start, loss = layer.params["W"][0].copy(), SoftmaxCrossEntropy()
-        for _ in range(steps):
-            z = layer.forward(x)
-            loss.forward(net.forward(x), t)
-            delta = net.layers[2].backward(loss.backward())
-            layer.backward(np.where(z > 0, delta, slope * delta))
-            layer.params["W"] -= lr * layer.grads["W"]
-            layer.params["b"] -= lr * layer.grads["b"]
-        return not np.array_equal(layer.params["W"][0], start)
-
-    tried = (0.01, 0.0, 50), (10.0, 0.0, 50), (0.1, 0.1, 50), (0.1, 0.0, 500)
-    (right,) = [name for name, how in zip(MEANS, tried) if moved(*how)]
-    return right, {
-        "a small step prevents the death of units; it raises none, for zero times any rate is zero": MEANS[0],
-        "that is what kills units; zero times any rate is zero": MEANS[1],
-        "the gradient is exactly zero at each step, so nothing adds up": MEANS[3],
-    }
-
-
 def along(f, x, v):
     """The slope of f at x along v, by central differences."""
     at = numerical_gradient(lambda t: f(x + t[0] * v), np.zeros(1))
@@ -167,7 +120,7 @@ def _tries():
 
 
 @function(
-    "gradient_check.5",
+    "gradient_check.4",
     why="Two evaluations for a whole array: compare with (gradient * v).sum().",
     hints=(
         "Add ε v to all of x, compute f, take ε v off x, compute f, and divide the difference.",
