@@ -92,33 +92,8 @@ def centred():
     }
 
 
-@number(
-    "gradient_descent.4",
-    why="A step with weight decay shrinks the weights first: W − α(D + λW) = (1 − αλ) W − α D, D the data loss's gradient.",
-    hints=(
-        "Write down the step W − α (D + λ W), D the data loss's gradient, for D = 0.",
-        "Put W outside of the brackets: it is (1 − α λ) W.",
-    ),
-)
-def shrinking():
-    """By what factor a step with decay multiplies the weights where the gradient is zero, by doing it."""
-    net = Sequential(Dense(4, 3, rng=0))
-    (layer,) = net.layers
-    layer.forward(np.ones((4, 1)))
-    layer.backward(np.zeros((3, 1)))
-    old = layer.params["W"].copy()
-    SGD(net, lr=0.5, weight_decay=0.2).step()
-    right = round(float((layer.params["W"] / old).mean()), 9)
-    return right, {
-        "the decay is multiplied by the learning rate, like the gradient": 0.8,
-        "that is 1 − α; the decay λ is a factor too": 0.5,
-        "that is how much is taken off; the weights keep the rest": 0.1,
-        "decay pulls towards zero, so the factor is below 1": 1.1,
-    }
-
-
 @function(
-    "gradient_descent.5",
+    "gradient_descent.4",
     why="These slopes are what backward begins with, and the 1/N stands in them for the whole network.",
     hints=(
         "The derivative of 1/2 (z − y)² is z − y. What does the mean over the examples do to it?",
