@@ -115,7 +115,7 @@ def test_what_is_missing_or_known_is_told(all_cards):
     (few, negative, none) = ask(ANSWER, [["conv_backprop.2", [some, negated, []]]])
     assert few[0].startswith("3 of 16 right, 12 empty.") and few[3][:5] == ["right"] * 3 + ["wrong", ""]
     assert "The sign is wrong." in negative[0] and none[0] == "There is no number yet."
-    ((said, *_),) = ask(ANSWER, [["delta_recursion.4", [["16,384"]]]])
+    ((said, *_),) = ask(ANSWER, [["delta_recursion.3", [["16,384"]]]])
     assert said.startswith("Right. ")
     ((said, *_),) = ask(ANSWER, [["conv_backprop.3", [[None]]]])
     assert said == "Choose one of them first."

@@ -7,7 +7,6 @@ from ...layers import Dense, Sigmoid
 from ...losses import SoftmaxCrossEntropy, SquaredError
 from ...network import Sequential
 from ..exercise import array, choice, function, number
-from ..mistaken import program
 
 
 @array(
@@ -89,27 +88,8 @@ def shared():
     }
 
 
-@function(
-    "delta_recursion.3",
-    why="Three lines, and with them every dense network: the same three stand in cnnlib's Dense.",
-    hints=(
-        "Look at the shapes: W is (D_out, D_in), x (D_in, N), delta (D_out, N). Which products have the shapes of dx and dW?",
-        "dW = δ xᵀ sums over the examples by itself; db must sum over them; dx = Wᵀ δ.",
-    ),
-    of="dense",
-)
-def one_layer():
-    """backward(x, W, b, delta) -> dx, dW, db of a dense layer."""
-    names = (
-        "W instead of its transpose",
-        "bias gradient not summed over examples",
-        "averaged over the examples once more",
-    )
-    return program("dense"), {name: program("dense", name) for name in names}
-
-
 @number(
-    "delta_recursion.4",
+    "delta_recursion.3",
     why="Unless the weights make up for it, the first layers of a deep sigmoid network hardly learn.",
     hints=(
         "How large is the sigmoid's derivative at most? How often is a delta multiplied by one on its way from layer 8 to layer 1?",
@@ -160,7 +140,7 @@ def _networks():
 
 
 @function(
-    "delta_recursion.5",
+    "delta_recursion.4",
     why="Four formulas, and every dense network of any depth is these lines in a loop.",
     hints=(
         "Go forward first and keep a1 and a2. Then delta2 at the top, delta1 from it, and from each delta two gradients.",
