@@ -377,6 +377,13 @@ def test_other_addresses_change_nothing(open_page, place):
     assert state(tab) == [[3, 1, 0], ["dx", 6]] and tab.page.evaluate("location.hash") == place
 
 
+def test_max_pooling_has_one_height_on_a_phone(open_page):
+    tab = open_page(POOL.html(), viewport=PHONE, has_touch=True, is_mobile=True)
+    found = [walk(tab, at) for at in POOL.cases]
+    assert len({height for one in found for height in one["heights"]}) == 1
+    assert max(one["wide"] for one in found) <= 0 and tab.troubles == []
+
+
 def test_several_explorers_on_a_page_do_not_meet(open_page):
     tab = open_page(CONV.html() + POOL.html(), "#explorer=2&kernel=2&stride=1&cell=dx,0,1")
     assert state(tab, 0) == [[3, 1, 0], ["dx", 6]] and state(tab, 1) == [[2, 1], ["dx", 1]]
