@@ -4,7 +4,7 @@ import numpy as np
 
 from ...layers import AvgPool2d, MaxPool2d
 from ..compare import signed
-from ..exercise import array, choice, function, layer
+from ..exercise import array, choice, function
 from ..mistaken import gradient, one_map, program, with_texts
 
 OVERLAP = one_map(
@@ -113,63 +113,3 @@ def write_it():
         "no mask: every place gets the delta",
     )
     return program("max_pool2d"), {name: program("max_pool2d", name) for name in names}
-
-
-class MinPool2d(MaxPool2d):
-    """The smallest number of each window."""
-
-    def forward(self, x):
-        """(C, H, W, N) to (C, OH, OW, N)."""
-        return -super().forward(-x)
-
-
-class NoSignForward(MaxPool2d):
-    """Only x is negated."""
-
-    def forward(self, x):
-        """(C, H, W, N) to (C, OH, OW, N)."""
-        return super().forward(-x)
-
-
-class SignBackward(MinPool2d):
-    """The delta is negated too."""
-
-    def backward(self, delta):
-        """(C, OH, OW, N) to (C, H, W, N)."""
-        return -super().backward(delta)
-
-
-def _run(pool, x, delta):
-    made = pool(2)
-    y = made.forward(x)
-    return y, made.backward(delta)
-
-
-def _images():
-    rng = np.random.default_rng(3)
-    for shape in ((1, 4, 4, 1), (2, 6, 4, 3)):
-        yield (
-            rng.standard_normal(shape),
-            rng.standard_normal((shape[0], shape[1] // 2, shape[2] // 2, shape[3])),
-        )
-    yield rng.integers(0, 2, (1, 6, 6, 2)) * 1.0, rng.standard_normal((1, 3, 3, 2))  # ties
-
-
-@layer(
-    "pooling.5",
-    why="min x = −max(−x), and the two signs cancel on the way back: delta goes to the first minimum.",
-    hints=(
-        "The smallest of some numbers is the largest of their negatives, with its sign turned back.",
-        "Derive a class from MaxPool2d whose forward returns −(the forward of MaxPool2d for −x). Does its backward have to change?",
-    ),
-    tries=lambda: list(_images()),
-    use=_run,
-    labels=("forward", "backward"),
-)
-def smallest():
-    """Min pooling out of max pooling."""
-    return MinPool2d, {
-        "forward: that is max(−x), which is −min x: a minus sign is missing": NoSignForward,
-        "that is max pooling itself: the smallest number is wanted": MaxPool2d,
-        "backward: the two minus signs of −max(−x) cancel in its derivative; you have one too many": SignBackward,
-    }
