@@ -3,9 +3,10 @@
 import numpy as np
 
 from ...formulas import softmax
+from ...gradcheck import numerical_gradient
 from ...layers import Sigmoid
 from ...losses import SoftmaxCrossEntropy
-from ..exercise import array, function
+from ..exercise import array, choice, function
 
 SCORES = np.log([[26.0], [1], [6], [11], [6]])
 
@@ -33,8 +34,35 @@ def by_hand():
     }
 
 
-@array(
+FORMULAS = ("ŷ − y", "ŷ · Σy − y", "ŷ − y · Σy", "Σy · (ŷ − y)")
+
+
+@choice(
     "softmax.2",
+    why="The derivation needs Σy = 1 in its last step only. For y that sum to one, one-hot or not, ŷ · Σy is ŷ.",
+    hints=(
+        "J = −Σ yᵢ log ŷᵢ, and log ŷᵢ = zᵢ − log Σ exp z. Differentiate that with respect to one score.",
+        "∂J/∂z_k = −y_k + ŷ_k Σ yᵢ: the second term comes from the logarithm of the sum, which each of the yᵢ multiplies.",
+    ),
+    options=FORMULAS,
+)
+def soft_answers():
+    """The gradient for a column y that sums to 0.9, by finite differences."""
+    y = np.array([0.5, 0.2, 0.1, 0.1, 0.0])
+    z, total = SCORES[:, 0], y.sum()
+    numeric = numerical_gradient(lambda z: float(-(y * np.log(softmax(z))).sum()), z.copy())
+    p = softmax(z)
+    values = p - y, p * total - y, p - y * total, total * (p - y)
+    (right,) = [formula for formula, value in zip(FORMULAS, values) if np.abs(value - numeric).max() < 1e-7]
+    return right, {
+        "this is so where y sums to one; here it sums to 0.9": FORMULAS[0],
+        "−y is the derivative of −Σ yᵢ zᵢ, whatever y sums to": FORMULAS[2],
+        "Σy multiplies the log of the sum only, not the scores": FORMULAS[3],
+    }
+
+
+@array(
+    "softmax.3",
     why="The gradient is a − y again, but each class stands for itself: nothing makes it add up to zero.",
     hints=(
         "∂J/∂a = −y/a + (1 − y)/(1 − a), and the sigmoid's slope is a(1 − a). Multiply the two for y = 1 and for y = 0.",
@@ -73,7 +101,7 @@ def _warm():
 
 
 @function(
-    "softmax.3",
+    "softmax.4",
     why="The chain rule adds a factor 1/T; ŷ itself is that of the scaled logits.",
     hints=(
         "Let s = z/T. You know ∂J/∂s. What is ∂s/∂z?",
