@@ -589,12 +589,11 @@ def test_what_the_lectures_say_is_folded_as_a_whole_and_its_bar_counts(view):
         if output.get("name") == "stdout"
     )
     settled = len(set(re.findall(r"^([A-Z]\d\d)(?:\.[\w-]+)? [a-z]+: ", printed, re.M)))
-    names = [f"{settled} statements, one by one" if settled > 1 else "1 statement, one by one"]
-    names = names if settled else ["The lectures, one by one"]
+    name = f"{settled} statements, one by one" if settled > 1 else "The lectures, one by one"
     bars = view.page.evaluate("""[...document.querySelectorAll("article details.lectures")].map(box => [
       box.firstElementChild.textContent.trim(), box.parentElement.firstElementChild.textContent.replace("#", ""),
       box === box.parentElement.lastElementChild])""")
-    assert bars == ([[names[0], LECTURES, True]] if begin else [])
+    assert bars == ([[name, LECTURES, True]] if begin else [])
 
 
 def test_tables_of_formulas_and_programs_show_all_of_them(view):

@@ -59,11 +59,7 @@ def fold_lectures(app, doctree):
             continue
         printed = "\n".join(block.astext() for block in section.findall(nodes.literal_block))
         settled = len(set(CLAIM.findall(printed)))
-        bar = (
-            f"{settled} statement{'s' * (settled != 1)}, one by one"
-            if settled
-            else "The lectures, one by one"
-        )
+        bar = f"{settled} statements, one by one" if settled > 1 else "The lectures, one by one"
         section.insert(1, nodes.raw("", OPEN.format(bar=bar), format="html"))
         section.append(nodes.raw("", "</details>", format="html"))
 
