@@ -55,7 +55,7 @@ def soft_answers():
     values = p - y, p * total - y, p - y * total, total * (p - y)
     (right,) = [formula for formula, value in zip(FORMULAS, values) if np.abs(value - numeric).max() < 1e-7]
     return right, {
-        "this is so where y sums to one; here it sums to 0.9": FORMULAS[0],
+        "this is so where y sums to one; here it need not": FORMULAS[0],
         "−y is the derivative of −Σ yᵢ zᵢ, whatever y sums to": FORMULAS[2],
         "Σy multiplies the log of the sum only, not the scores": FORMULAS[3],
     }
