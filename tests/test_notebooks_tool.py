@@ -157,11 +157,29 @@ REFUSED = {
         [tagged("1", "skip-execution")],
         ["code cell 1: unknown tags ['skip-execution']"],
     ),
+    "a cell that is not validated and fails": (
+        ["x = 1", tagged(f"{rules.SAYS_SO}\n1 / 0", "not-validated")],
+        ["code cell 2: ", "ZeroDivisionError: division by zero"],
+    ),
+    "a cell that is not validated and shows": (
+        [tagged(f"{rules.SAYS_SO}\n1 + 1", "not-validated"), "x = 1"],
+        ["code cell 1: output 1 is no text that print() writes"],
+    ),
     "a cell that may fail": (
         [tagged("1 / 0", "raises-exception")],
         ["code cell 1: unknown tags ['raises-exc"],
     ),
 }
+
+
+def test_a_cell_that_is_not_validated_runs_after_all_others_and_stores_nothing(write):
+    timing = f"{rules.SAYS_SO}\nimport time\n\nprint(time.perf_counter(), later)\nk.append(1)"
+    path = write("k = []", tagged(timing, "not-validated"), "later = len(k)\nlater")
+    assert notebooks.run(path) == "written" and notebooks.check(path) == "unchanged"
+    first, timed, last = rules.read(path).cells
+    assert (first.execution_count, last.execution_count) == (1, 2)
+    assert timed.execution_count is None and timed.outputs == []
+    assert last.outputs[0].data["text/plain"] == "0"
 
 
 @pytest.mark.parametrize("case", REFUSED)

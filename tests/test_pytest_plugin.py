@@ -88,6 +88,10 @@ MISSHAPEN = {
 }
 
 
+TIMED = f"{rules.SAYS_SO}\nimport time\n\nprint(time.perf_counter(), last)"
+SHOWS = f"{rules.SAYS_SO}\nlast"
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A project with this one's settings and tools, and a book of a good and some corrupted notebooks."""
@@ -113,7 +117,18 @@ def project(tmp_path_factory):
         notebook = copy.deepcopy(good)
         change(notebook)
         (book / f"{name}.ipynb").write_bytes(notebooks.serialise(notebook))
-    listed = "".join(f"- file: book/{name}\n" for name in ("corrupted", "out_of_order", "widget_state"))
+    for name, source in {"timed": TIMED, "timed_shows": SHOWS}.items():
+        timed = v4.new_code_cell(source, metadata={"tags": ["not-validated"]})
+        cells = [
+            v4.new_markdown_cell("# Title"),
+            v4.new_code_cell("x = 1"),
+            timed,
+            v4.new_code_cell("last = 2"),
+        ]
+        notebook = notebooks.normalise(v4.new_notebook(cells=cells))
+        (book / f"{name}.ipynb").write_bytes(notebooks.serialise(notebook))
+    listed = ("corrupted", "out_of_order", "widget_state", "timed", "timed_shows")
+    listed = "".join(f"- file: book/{name}\n" for name in listed)
     (root / "_toc.yml").write_text(f"format: jb-book\nroot: book/good\nchapters:\n{listed}")
     return root
 
@@ -143,6 +158,9 @@ def test_each_corruption_fails_and_nothing_else(project):
         name: "FAILED" if change else "PASSED" for name, (_, change) in zip(NAMES, CELLS)
     }
     expected["corrupted"] |= {"structure": "FAILED", "frames": "PASSED"}
+    expected["timed"] = dict.fromkeys(("structure", "Cell 0", "Cell 1", "Cell 2", "frames"), "PASSED")
+    expected["timed_shows"] = expected["timed"] | {"Cell 1": "FAILED"}
+    assert "output 1 is no text that print() writes" in text
     assert outcomes == expected, text
     assert "book/unlisted.ipynb is not in _toc.yml" in text
     assert "1 pixels differ, by up to 15 of 255" in text

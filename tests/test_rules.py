@@ -279,6 +279,79 @@ def test_what_chapters_may_say(source):
     assert rules.sources(v4.new_notebook(cells=[v4.new_code_cell(source)])) == []
 
 
+def timed(source, *others, tags=("not-validated",), kind=v4.new_code_cell):
+    """A notebook with a cell that is not validated behind others."""
+    cell = kind(source, metadata={"tags": list(tags)})
+    return v4.new_notebook(cells=[*map(v4.new_code_cell, others), cell])
+
+
+def test_a_cell_may_be_not_validated_where_it_says_so_and_nothing_depends_on_it():
+    source = f"{rules.SAYS_SO}\nimport time\n\nbegun = time.perf_counter()\nx @ x\nprint(time.perf_counter() - begun)"
+    notebook = timed(source, "import numpy as np\n\nx = np.ones((2, 2))")
+    assert rules.sources(notebook) == []
+    fresh = notebooks.normalise(notebook)
+    assert rules.structure(fresh) == [] and fresh.cells[1].execution_count is None
+    fresh.cells[1].outputs = [v4.new_output("stream", text="0.1")]
+    assert rules.structure(fresh) == ["code cell 2: is not validated and stores outputs or a count"]
+    fresh.cells[1].update(outputs=[], execution_count=2)
+    assert rules.structure(fresh) == ["code cell 2: is not validated and stores outputs or a count"]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("print(1)", "does not begin with '# Not validated"),
+        (f"print(1)\n{rules.SAYS_SO}", "does not begin with '# Not validated"),
+        ("assert x", "assert in a cell that is not validated would prove nothing"),
+        ("claim('K01', 1, 1)", "claim in a cell"),
+        ("show.table([], [])", "show in a cell"),
+        ("from cnnlib import practice", "practice in a cell"),
+        ("f = plt.figure", "plt in a cell"),
+        ("x = 2", "binds x, which another cell uses"),
+        ("for x in range(2):\n    pass", "binds x,"),
+        ("def x():\n    pass", "binds x,"),
+        ("import x", "binds x,"),
+        ("import numpy as x", "binds x,"),
+        ("del x", "binds x,"),
+        ("(x := 1)", "binds x,"),
+        ("class y:\n    pass", "binds y,"),
+        ("x[0] = 2", "is not validated and changes x[0]"),
+        ("x[0].T[1] += 2", "is not validated and changes x[0].T[1]"),
+        ("del x.y", "is not validated and changes x.y"),
+        ("x = = 1", "not Python"),
+    ],
+)
+def test_a_cell_that_is_not_validated_is_refused(source, said):
+    source = source if "print" in source else f"{rules.SAYS_SO}\n{source}"
+    (problem,) = [
+        problem for problem in rules.sources(timed(source, "x = [1]", "print(x, y)")) if said in problem
+    ]
+    assert problem.startswith("code cell 3: ")
+
+
+def test_a_cell_that_is_not_validated_is_an_open_program_and_the_only_one():
+    only = "only an open code cell may be not validated, and has no other tag"
+    folded = timed(rules.SAYS_SO, tags=["not-validated", "hide-input"])
+    assert rules.sources(folded) == [f"code cell 1: {only}"]
+    text = timed(rules.SAYS_SO, "1", kind=v4.new_markdown_cell)
+    assert rules.sources(text) == [f"markdown cell 1: {only}"]
+    two = timed(f"{rules.SAYS_SO}\nprint(1)")
+    two.cells *= 2
+    assert rules.sources(two) == ["code cell 2: a second cell that is not validated"]
+
+
+def test_a_cell_that_is_not_validated_only_prints():
+    printed = v4.new_output("stream", name="stdout", text="1")
+    assert rules.only_prints([printed]) == []
+    for other in (
+        v4.new_output("stream", name="stderr", text="1"),
+        v4.new_output("display_data", {"text/plain": "1"}),
+    ):
+        assert rules.only_prints([printed, other]) == [
+            "output 2 is no text that print() writes; the cell is not validated"
+        ]
+
+
 def test_sources_are_judged_by_several_threads_at_once():
     """Python 3.11 parses in one at a time."""
     cells = [v4.new_code_cell(f"x = [{'[1, ' * 50}{']' * 50}, {number}, '\\s']") for number in range(200)]

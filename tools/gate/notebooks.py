@@ -48,17 +48,29 @@ def execute(path, surroundings=sandbox.STORED, older=False):
     label = "before the first cell"
     try:
         with execution.Execution(path, surroundings) as kernel:
-            for label, cell in zip(rules.labels(notebook), notebook.cells):
-                if cell.cell_type == "code":
+            cells = [
+                (label, cell)
+                for label, cell in zip(rules.labels(notebook), notebook.cells)
+                if cell.cell_type == "code"
+            ]
+            for label, cell in cells:
+                if rules.validated(cell):
                     cell.outputs = kernel.run(cell.source)
                     _refuse(path, [f"{label}, {problem}" for problem in rules.unseen(cell.outputs)])
             label, last = "after the last cell", last_cell.cell(notebook)
-            problems = rules.compare(last.outputs, kernel.run(last.source))
+            problems = [
+                f"{label}: {problem}" for problem in rules.compare(last.outputs, kernel.run(last.source))
+            ]
+            for label, cell in cells:
+                if not rules.validated(cell):
+                    problems += [
+                        f"{label}: {problem}" for problem in rules.only_prints(kernel.run(cell.source))
+                    ]
     except (execution.CellError, OSError) as error:
         raise NotebookError(
             "\n".join(filter(None, [f"{path}, {label}: {error}", getattr(error, "traceback", "")]))
         ) from None
-    _refuse(path, [f"{label}: {problem}" for problem in problems])
+    _refuse(path, problems)
     notebook = normalise(notebook)
     _refuse(path, rules.structure(notebook))
     return notebook
@@ -71,7 +83,7 @@ def _refuse(path, problems):
 
 def normalise(notebook):
     """The executed notebook in its stored form: fixed metadata, cells folded in Jupyter as on their page, ids that
-    follow from the cells' sources, counts from 1, outputs as rules.normalise gives them."""
+    follow from the cells' sources, counts from 1, outputs as rules.normalise gives them, none of a cell that is not validated."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata = nbformat.from_dict(rules.METADATA)
     run = 0
@@ -80,7 +92,9 @@ def normalise(notebook):
         cell.metadata.pop("jupyter", None)
         if folds := rules.folded(cell):
             cell.metadata["jupyter"] = folds
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and not rules.validated(cell):
+            cell.execution_count, cell.outputs = None, []
+        elif cell.cell_type == "code":
             run += 1
             cell.execution_count = run
             cell.outputs = rules.normalise(cell.outputs)

@@ -54,8 +54,8 @@ class NotebookFile(IPyNbFile):
     over = ""  # the cell, if any, after which the kernel can run no other
 
     def collect(self):
-        """The test of the structure, those of the cells, that of the frames; of a file that is no notebook the first
-        alone, which says so."""
+        """The test of the structure, those of the cells, that of the frames, that of a cell that is not validated; of a file that
+        is no notebook the first alone, which says so."""
         yield Structure.from_parent(self, name="structure")
         try:
             notebook = rules.read(self.path)
@@ -65,8 +65,12 @@ class NotebookFile(IPyNbFile):
             warnings.simplefilter("ignore")  # of two cells with one id, which the structure says
             cells = list(super().collect())
         for cell in cells:
-            yield self.test(cell.name, cell.cell_num, cell.cell)
+            if rules.validated(cell.cell):
+                yield self.test(cell.name, cell.cell_num, cell.cell)
         yield self.test("frames", len(cells), last_cell.cell(notebook))
+        for cell in cells:
+            if not rules.validated(cell.cell):
+                yield self.test(cell.name, cell.cell_num, cell.cell)
 
     def test(self, name, number, cell):
         """The test of a cell."""
@@ -105,7 +109,7 @@ class Structure(pytest.Item):
 
 
 class NotebookCell(IPyNbCell):
-    """A cell that is always executed and compared, whatever its tags and comments say."""
+    """A cell that is always executed, whatever its tags and comments say, and compared, if it stores anything."""
 
     def setup(self):
         """Expects nothing of a cell after one that the kernel did not come back from, and does not run it."""
@@ -120,6 +124,10 @@ class NotebookCell(IPyNbCell):
             if isinstance(error, execution.KernelEnded):
                 self.parent.over = self.name
             self.raise_cell_error(str(error), error.traceback)
+        if not rules.validated(self.cell):
+            if problems := rules.only_prints(fresh):
+                self.raise_cell_error("Shows more than text", "\n".join(problems))
+            return
         problems = rules.compare(self.cell.outputs, fresh)
         fresh, stored = (
             from_dict(copy.deepcopy(outputs)) for outputs in (rules.normalise(fresh), self.cell.outputs)

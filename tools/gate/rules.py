@@ -43,7 +43,13 @@ CELL_METADATA = {"jupyter", "mystnb", "tags"}
 TAGS = {
     "hide-cell": {"outputs_hidden": True, "source_hidden": True},
     "hide-input": {"source_hidden": True},
+    "not-validated": {},
 }
+# A cell with this tag, for readers who time something, begins with these words. It is run after all others, so that nothing
+# stored depends on it, and stores nothing that it shows.
+NOT_VALIDATED = "not-validated"
+SAYS_SO = "# Not validated: it prints what your machine takes."
+PROVES = {"assert", "claim", "display", "plt", "practice", "show"}  # what nobody would compare there
 MAX_BYTES = 1_500_000
 MAX_DEPTH = 50  # of lists and objects in each other; Python gives up at some hundreds
 PNG_TOLERANCE = 2
@@ -349,7 +355,89 @@ def sources(notebook):
             problems.append(f"{label}: a merge conflict stands in it")
     if not any(cell["cell_type"] == "code" for cell in notebook["cells"]):
         problems.append("no code cell: a page of text is a .md file")
+    return problems + _not_validated(notebook)
+
+
+def validated(cell):
+    """Whether the outputs of a cell are stored and compared: those of every cell but of one with the tag NOT_VALIDATED."""
+    return NOT_VALIDATED not in cell["metadata"].get("tags", [])
+
+
+def only_prints(outputs):
+    """What a cell that is not validated showed beside text."""
+    return [
+        f"output {number} is no text that print() writes; the cell is not validated"
+        for number, output in enumerate(outputs, 1)
+        if (output["output_type"], output.get("name")) != ("stream", "stdout")
+    ]
+
+
+def _not_validated(notebook):
+    """Where a notebook has more than one cell that is not validated, or one that is not open and marked for all to see, that
+    proves something, or that changes what another cell uses."""
+    found = [(label, cell) for label, cell in zip(labels(notebook), notebook["cells"]) if not validated(cell)]
+    problems = [f"{label}: a second cell that is not validated" for label, _ in found[1:]]
+    others = "\n".join(
+        cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code" and validated(cell)
+    )
+    used = {name for node in _nodes(others) for name in _names(node)}
+    for label, cell in found:
+        if cell["cell_type"] != "code" or cell["metadata"]["tags"] != [NOT_VALIDATED]:
+            problems.append(f"{label}: only an open code cell may be not validated, and has no other tag")
+            continue
+        if cell["source"].partition("\n")[0] != SAYS_SO:
+            problems.append(f"{label}: is not validated and does not begin with {SAYS_SO!r}")
+        nodes = _nodes(cell["source"])
+        if proves := sorted({name for node in nodes for name in _names(node)} & PROVES):
+            problems.append(
+                f"{label}: {', '.join(proves)} in a cell that is not validated would prove nothing"
+            )
+        bound = {name for node in nodes if _binds(node) for name in _names(node)}
+        if common := sorted(bound & used):
+            problems.append(
+                f"{label}: is not validated and binds {', '.join(common)}, which another cell uses"
+            )
+        stored = (node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript) and _binds(node))
+        problems += [
+            f"{label}: is not validated and changes {ast.unparse(node)}"
+            for node in stored
+            if _root(node) not in bound
+        ]
     return problems
+
+
+def _nodes(source):
+    with suppress(*UNREADABLE), ONE_AT_A_TIME:  # which _source reports
+        return list(ast.walk(ast.parse(source)))
+    return []
+
+
+def _names(node):
+    """The names that a node of a program stands for; "assert" for the statement."""
+    match node:
+        case ast.Name():
+            return [node.id]
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.alias():
+            return [(node.asname or node.name).partition(".")[0]]
+        case ast.Assert():
+            return ["assert"]
+    return []
+
+
+def _binds(node):
+    """Whether a node gives a name, a part or an attribute to something."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.alias) or isinstance(
+        getattr(node, "ctx", None), ast.Store | ast.Del
+    )
+
+
+def _root(node):
+    """The name whose part or attribute a node is."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return getattr(node, "id", "")
 
 
 def _only_describes(mystnb):
@@ -457,6 +545,10 @@ def structure(notebook):
                 f"{label}: its tags fold {sorted(folds) or 'nothing'} in Jupyter; store it by the tool"
             )
         if cell["cell_type"] != "code":
+            continue
+        if not validated(cell):
+            if cell["outputs"] or cell["execution_count"] is not None:
+                problems.append(f"{label}: is not validated and stores outputs or a count")
             continue
         run += 1
         if cell["execution_count"] != run:
