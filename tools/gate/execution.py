@@ -97,7 +97,9 @@ class Execution:
         left = reply["user_expressions"]["left"]
         if left["status"] != "ok":
             raise CellError(f"The cell hides what it leaves running: {left['evalue']}", outputs)
-        if left := ast.literal_eval(left["data"]["text/plain"]):
+        with rules.ONE_AT_A_TIME:
+            left = ast.literal_eval(left["data"]["text/plain"])
+        if left:
             raise KernelEnded(
                 f"The cell leaves running what may show or end something later: {', '.join(left)}.", outputs
             )

@@ -376,6 +376,8 @@ def _not_validated(notebook):
     """Where a notebook has more than one cell that is not validated, or one that is not open and marked for all to see, that
     proves something, or that changes what another cell uses."""
     found = [(label, cell) for label, cell in zip(labels(notebook), notebook["cells"]) if not validated(cell)]
+    if not found:
+        return []
     problems = [f"{label}: a second cell that is not validated" for label, _ in found[1:]]
     others = "\n".join(
         cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code" and validated(cell)
