@@ -38,6 +38,7 @@ BY_HAND = {
         "i + 1), show.FORWARD)",
         "i + 1), show.BACKWARD)",
     ],  # a network
+    "one_filter_network": ["FW, BW = show.FORWARD, show.BACKWARD"],  # arrays of the two passes, and frames
     "seesaw": [  # a network
         'stroke="{show.BACKWARD}" stroke-width="3" stroke-dasharray="7 3"',
         "label, show.FORWARD)",

@@ -7,49 +7,49 @@ from ...layers import Conv2d, Dense, Flatten, Sigmoid
 from ...losses import SquaredError
 from ...network import Sequential
 from ..exercise import array, choice, function, text
-from ..mistaken import one_map, with_texts
 
 
-def gradients(X, y, f, W, b):
-    """X (H, L), a number y, f (K, K), W (positions, 1), b (1, 1) to dE/df, dE/dW and dE/db."""
-    net = Sequential(Conv2d(1, 1, f.shape, bias=False), Sigmoid(), Flatten(), Dense(len(W), 1), Sigmoid())
+def gradients(x, y, W1, W2, b):
+    """x (H, L), a number y, W1 (K, K), W2 of the map's shape, a number b to dJ/dW1, dJ/dW2 and dJ/db."""
+    net = Sequential(Conv2d(1, 1, W1.shape, bias=False), Sigmoid(), Flatten(), Dense(W2.size, 1), Sigmoid())
     conv, _, _, dense, _ = net.layers
-    conv.params["W"][...], dense.params["W"][...], dense.params["b"][...] = f, W.T, b[0]
+    conv.params["W"][...], dense.params["W"][...], dense.params["b"][...] = W1, W2.reshape(1, -1), b
     loss = SquaredError()
-    loss.forward(net.forward(X[None, :, :, None]), np.array([[y]]))
+    loss.forward(net.forward(x[None, :, :, None]), np.array([[y]]))
     net.backward(loss.backward())
-    return conv.grads["W"][0, 0], dense.grads["W"].T, dense.grads["b"][None]
+    return conv.grads["W"][0, 0], dense.grads["W"].reshape(W2.shape), float(dense.grads["b"][0])
 
 
 @array(
     "one_filter_network.1",
-    why="Every gradient carries the error and the two slopes of the sigmoids on its way: O(1 − O), and H₁(1 − H₁).",
+    why="Every gradient carries the error and the slopes of the sigmoids on its way: a⁽²⁾(1 − a⁽²⁾), and for the filter a⁽¹⁾(1 − a⁽¹⁾) too.",
     hints=(
-        "Forward: Z₁ = 0, H₁ = σ(0) = ½, Z₂ = 2 · ½ − 1, O = σ(Z₂). Then dE/dZ₂ = (O − y) O (1 − O).",
-        "dE/dZ₂ = −1/8. dE/dW = H₁ dE/dZ₂, dE/dZ₁ = W dE/dZ₂ · H₁(1 − H₁), and dE/df = X dE/dZ₁.",
+        "Forward: z⁽¹⁾ = 0, a⁽¹⁾ = σ(0) = ½, z⁽²⁾ = 2 · ½ − 1, a⁽²⁾ = σ(z⁽²⁾). Then δ⁽²⁾ = (a⁽²⁾ − y) a⁽²⁾ (1 − a⁽²⁾).",
+        "δ⁽²⁾ = −1/8. ∂J/∂W⁽²⁾ = δ⁽²⁾ a⁽¹⁾, δ⁽¹⁾ = δ⁽²⁾ W⁽²⁾ a⁽¹⁾(1 − a⁽¹⁾), and ∂J/∂W⁽¹⁾ = δ⁽¹⁾ x.",
     ),
-    labels=("dE/df, upper left", "upper right", "lower left", "lower right", "dE/dW", "dE/db"),
+    labels=("dJ/dW1, upper left", "upper right", "lower left", "lower right", "dJ/dW2", "dJ/db"),
 )
 def by_hand():
-    """All gradients for a picture of 2 x 2 and a filter of zeros."""
-    given = np.array([[1.0, 2], [3, 4]]), 1.0, np.zeros((2, 2)), np.array([[2.0]]), np.array([[-1.0]])
-    right = np.concatenate([g.ravel() for g in gradients(*given)])
+    """All gradients for an image of 2 x 2 and a filter of zeros."""
+    found = gradients(np.array([[1.0, 2], [3, 4]]), 1.0, np.zeros((2, 2)), np.array([[2.0]]), -1.0)
+    right = np.concatenate([np.ravel(g) for g in found])
     return right, {
-        "the slope of the first sigmoid, H₁(1 − H₁) = ¼, is missing in dE/df": right * [4, 4, 4, 4, 1, 1],
-        "the slope of the last sigmoid, O(1 − O) = ¼, is missing everywhere": right * 4,
-        "the sign is wrong: E falls when O rises towards y = 1": -right,
-        "dE/df is rotated by 180 degrees: no kernel turns in a kernel's own gradient": right[
+        "the slope of the first sigmoid, a⁽¹⁾(1 − a⁽¹⁾) = ¼, is missing in dJ/dW1": right
+        * [4, 4, 4, 4, 1, 1],
+        "the slope of the last sigmoid, a⁽²⁾(1 − a⁽²⁾) = ¼, is missing everywhere": right * 4,
+        "the sign is wrong: J falls when a⁽²⁾ rises towards y = 1": -right,
+        "dJ/dW1 is rotated by 180 degrees: a filter is not rotated in its own gradient": right[
             [3, 2, 1, 0, 4, 5]
         ],
-        "dE/dZ₁ has the factor W = 2": right * [0.5, 0.5, 0.5, 0.5, 1, 1],
+        "δ⁽¹⁾ has the factor W⁽²⁾ = 2": right * [0.5, 0.5, 0.5, 0.5, 1, 1],
     }
 
 
 SUMS = (
-    "the sum of dE/dZ₁ over all positions",
-    "the mean of dE/dZ₁ over all positions",
-    "dE/dZ₁ of the last position",
-    "the sum of X · dE/dZ₁",
+    "the sum of δ⁽¹⁾ over all positions",
+    "the mean of δ⁽¹⁾ over all positions",
+    "δ⁽¹⁾ of the last position",
+    "the sum of pixel · δ⁽¹⁾ over all windows",
 )
 
 
@@ -57,28 +57,27 @@ SUMS = (
     "one_filter_network.2",
     why="c has one path through each position, and over paths you add.",
     hints=(
-        "How does Z₁ at one position change when c moves? And at how many positions does c stand?",
-        "∂Z₁/∂c is 1 at every position. Along a path multiply, over paths add.",
+        "How does z⁽¹⁾ at one position change when c moves? And at how many positions does c stand?",
+        "∂z⁽¹⁾/∂c is 1 at every position. Along a path multiply, over paths add.",
     ),
     options=SUMS,
 )
 def filter_bias():
-    """dE/dc of a bias of the filter, by finite differences."""
+    """dJ/dc of a bias of the filter, by finite differences."""
     rng = np.random.default_rng(5)
-    X, f, W = rng.standard_normal((4, 5)), rng.standard_normal((3, 3)), rng.standard_normal((6, 1))
+    x, W1, W2 = rng.standard_normal((3, 4)), rng.standard_normal((2, 2)), rng.standard_normal((2, 3))
 
-    def Z1(c):
-        return np.array([[(X[i : i + 3, j : j + 3] * f).sum() + c for j in range(3)] for i in range(2)])
+    def z1(c):
+        return np.array([[(x[i : i + 2, j : j + 2] * W1).sum() + c for j in range(3)] for i in range(2)])
 
-    def E(c, shift=0.0):
-        H = 1 / (1 + np.exp(-(Z1(c[0]) + shift)))
-        O = 1 / (1 + np.exp(-(W.ravel() @ H.ravel())))  # noqa: E741  The chapter's name.
-        return float((1 - O) ** 2 / 2)
+    def loss(c, shift=0.0):
+        a1 = 1 / (1 + np.exp(-(z1(c[0]) + shift)))
+        return float((1 - 1 / (1 + np.exp(-(W2 * a1).sum()))) ** 2 / 2)
 
-    measured = numerical_gradient(E, np.zeros(1))[0]
-    dZ = numerical_gradient(lambda s: E([0.0], s), np.zeros((2, 3)))
-    seen = sum(X[i : i + 3, j : j + 3].sum() * dZ[i, j] for i, j in np.ndindex(2, 3))
-    values = dZ.sum(), dZ.mean(), dZ[-1, -1], seen
+    measured = numerical_gradient(loss, np.zeros(1))[0]
+    delta = numerical_gradient(lambda s: loss([0.0], s), np.zeros((2, 3)))
+    seen = sum(x[i : i + 2, j : j + 2].sum() * delta[i, j] for i, j in np.ndindex(2, 3))
+    values = delta.sum(), delta.mean(), delta[-1, -1], seen
     (right,) = [name for name, value in zip(SUMS, values) if abs(value - measured) < 1e-7]
     return right, {
         "nothing is averaged: c moves all positions at once": SUMS[1],
@@ -87,37 +86,37 @@ def filter_bias():
     }
 
 
-FULL = one_map("conv2d", np.ones((3, 3)), [[1, 2], [-1, 3]], [[2, -1], [1, 4]])
-
-
-@array(
+@text(
     "one_filter_network.3",
-    why="A pixel lies on paths through all positions that saw it: the full correlation of the deltas with the rotated filter.",
+    why="The filter's gradient carries the factor W2, so the filter waits until W2 has moved. Two filters would stay equal for ever.",
     hints=(
-        "Four windows saw the picture. Put delta times the filter where each of them was, and add.",
-        "The upper left pixel was seen by one window only, with f₀₀: 2 · 1. The middle one by all four, each with another weight.",
+        "Which of the three gradients has W2 as a factor? Which has a⁽¹⁾, and what is a⁽¹⁾ where the filter is zero?",
+        "a⁽¹⁾ = σ(0) = ½ everywhere, so dJ/dW2 is not zero. δ⁽¹⁾ = δ⁽²⁾ W⁽²⁾ · …, and W⁽²⁾ is zero.",
     ),
 )
-def pixels():
-    """dE/dX of a picture of 3 x 3, cell by cell."""
-    layer = Conv2d(1, 1, 2, bias=False)
-    layer.params["W"][...] = FULL.W
-    layer.forward(FULL.x)
+def from_nothing():
+    """Which of W1, W2 and b does not move at the first step from zero."""
+    x = np.random.default_rng(6).standard_normal((3, 4))
+    found = gradients(x, 1.0, np.zeros((2, 2)), np.zeros((2, 3)), 0.0)
     names = (
-        "kernel not rotated",
-        "kernel's rows and columns exchanged",
-        "overlap overwritten instead of added",
+        ("W1", "filter", "the filter", "the filter W1", "dW1", "W(1)", "W⁽¹⁾"),
+        ("W2", "dW2", "the weights", "W(2)", "W⁽²⁾"),
+        ("b", "db", "the bias"),
     )
-    return layer.backward(FULL.delta)[0, :, :, 0], with_texts(FULL, names)
+    (right,) = [name for name, g in zip(names, found) if not np.any(g)]
+    return right, {
+        "dJ/dW2 = δ⁽²⁾ a⁽¹⁾, and a⁽¹⁾ is ½ everywhere": names[1],
+        "dJ/db = δ⁽²⁾ = (a⁽²⁾ − y) a⁽²⁾ (1 − a⁽²⁾), which is −1/8 here": names[2],
+        "one of the three gradients carries a factor that is zero": ("none", "none of them"),
+    }
 
 
-def _pictures():
+def _images():
     rng = np.random.default_rng(7)
     for H, L, K in ((2, 2, 2), (4, 5, 3), (5, 4, 2)):
-        positions = (H - K + 1) * (L - K + 1)
-        shapes = (H, L), (K, K), (positions, 1), (1, 1)
-        X, f, W, b = (rng.standard_normal(shape) for shape in shapes)
-        yield X, 1.0, f, W, b
+        shapes = (H, L), (K, K), (H - K + 1, L - K + 1)
+        x, W1, W2 = (rng.standard_normal(shape) for shape in shapes)
+        yield x, 1.0, W1, W2, float(rng.standard_normal())
 
 
 def _changed(change):
@@ -126,64 +125,37 @@ def _changed(change):
 
 @function(
     "one_filter_network.4",
-    why="Six lines, and each is one wire of the network: compare, slope, weight, slope, correlate.",
+    why="Five lines, and each is one link of the chain: compare, slope, weight, slope, correlate.",
     hints=(
-        "Forward: Z₁ is the correlation of X with f, H₁ = σ(Z₁) as a column (row by row), O = σ(Wᵀ H₁ + b). Backward: begin with (O − y) O (1 − O).",
-        "dW = H₁ dZ₂, db = dZ₂, dZ₁ = W dZ₂ · H₁ (1 − H₁) in the shape of the map, and df is the correlation of X with dZ₁.",
+        "Forward: z⁽¹⁾ is the correlation of x with W1, a⁽¹⁾ = σ(z⁽¹⁾), a⁽²⁾ = σ(Σ W2 a⁽¹⁾ + b). Backward: begin with δ⁽²⁾ = (a⁽²⁾ − y) a⁽²⁾ (1 − a⁽²⁾).",
+        "dW2 = δ⁽²⁾ a⁽¹⁾, db = δ⁽²⁾, δ⁽¹⁾ = δ⁽²⁾ W2 a⁽¹⁾ (1 − a⁽¹⁾), all in the shape of the map, and dW1 is the correlation of x with δ⁽¹⁾.",
     ),
-    tries=lambda: list(_pictures()),
-    labels=("df", "dW", "db"),
+    tries=lambda: list(_images()),
+    labels=("dW1", "dW2", "db"),
 )
 def write_it():
-    """backward(X, y, f, W, b) -> dE/df, dE/dW, dE/db."""
+    """backward(x, y, W1, W2, b) -> dW1, dW2, db."""
 
-    def with_O(given, power):
-        X, y, f, W, b = given
-        H = np.array(
-            [
-                [(X[i : i + len(f), j : j + len(f)] * f).sum() for j in range(X.shape[1] - len(f) + 1)]
-                for i in range(len(X) - len(f) + 1)
-            ]
-        )
-        out = 1 / (1 + np.exp(-(W.T @ (1 / (1 + np.exp(-H.reshape(-1, 1)))) + b)))[0, 0]
-        return (out * (1 - out)) ** power
+    def slope(given):
+        x, y, W1, W2, b = given
+        z1 = [
+            [(x[i : i + len(W1), j : j + len(W1)] * W1).sum() for j in range(W2.shape[1])]
+            for i in range(W2.shape[0])
+        ]
+        a2 = 1 / (1 + np.exp(-((W2 / (1 + np.exp(-np.array(z1)))).sum() + b)))
+        return a2 * (1 - a2)
 
     return gradients, {
-        "the slope of the last sigmoid, O (1 − O), is missing in all three": _changed(
-            lambda given, *found: tuple(g / with_O(given, 1) for g in found)
+        "the slope of the last sigmoid, a⁽²⁾ (1 − a⁽²⁾), is missing in all three": _changed(
+            lambda given, *found: tuple(g / slope(given) for g in found)
         ),
-        "the sign of all three is wrong: dE/dO is O − y": _changed(
+        "the sign of all three is wrong: dJ/da⁽²⁾ is a⁽²⁾ − y": _changed(
             lambda given, *found: tuple(-g for g in found)
         ),
-        "df is rotated by 180 degrees; a kernel's own gradient is not turned": _changed(
-            lambda given, df, dW, db: (df[::-1, ::-1], dW, db)
+        "dW1 is rotated by 180 degrees; a filter is not rotated in its own gradient": _changed(
+            lambda given, dW1, dW2, db: (dW1[::-1, ::-1], dW2, db)
         ),
-        "df is averaged over the positions; they are added": _changed(
-            lambda given, df, dW, db: (df / len(given[3]), dW, db)
+        "dW1 is averaged over the positions; they are added": _changed(
+            lambda given, dW1, dW2, db: (dW1 / given[3].size, dW2, db)
         ),
-    }
-
-
-@text(
-    "one_filter_network.5",
-    why="dE/df carries the factor W, so the filter waits until W has moved. Two filters would stay equal for ever.",
-    hints=(
-        "Which of the three gradients has W as a factor? Which has H₁, and what is H₁ where the filter is zero?",
-        "H₁ = σ(0) = ½ everywhere, so dE/dW is not zero. dE/dZ₁ = W · …, and W is zero.",
-    ),
-)
-def from_nothing():
-    """Which of f, W and b does not move at the first step from zero."""
-    X = np.random.default_rng(6).standard_normal((4, 5))
-    found = gradients(X, 1.0, np.zeros((3, 3)), np.zeros((6, 1)), np.zeros((1, 1)))
-    names = (
-        ("f", "filter", "the filter", "the filter f", "dE/df"),
-        ("W", "dE/dW", "the weights"),
-        ("b", "dE/db", "the bias"),
-    )
-    (right,) = [name for name, g in zip(names, found) if not g.any()]
-    return right, {
-        "dE/dW = H₁ · dE/dZ₂, and H₁ is ½ everywhere": names[1],
-        "dE/db = dE/dZ₂ = (O − y) O (1 − O), which is −1/8 here": names[2],
-        "one of the three gradients carries a factor that is zero": ("none", "none of them"),
     }
