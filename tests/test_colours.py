@@ -39,12 +39,7 @@ BY_HAND = {
         "i + 1), show.BACKWARD)",
     ],  # a network
     "one_filter_network": ["FW, BW = show.FORWARD, show.BACKWARD"],  # arrays of the two passes, and frames
-    "seesaw": [  # a network
-        'stroke="{show.BACKWARD}" stroke-width="3" stroke-dasharray="7 3"',
-        "label, show.FORWARD)",
-        "above, show.FORWARD)",
-        "below, show.BACKWARD)",
-    ],
+    "seesaw": ['INK = {"forward": show.FORWARD, "backward": show.BACKWARD'],  # a network
 }
 SIGNS = re.compile(r"\b(ACCENT|NEGATIVE)\b")  # only what `show` fills by sign itself has these
 LETTERS = {"notation"}  # whose numbers of a network are symbols, drawn by hand and not in bold

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from ...layers import Conv1d, MaxPool1d, ReLU
+from ...layers import Conv1d, Dense, Flatten, MaxPool1d, ReLU, Sigmoid
+from ...losses import SoftmaxCrossEntropy
 from ...network import Sequential
-from ..exercise import array, choice
-
-ARM = np.arange(-2, 3)
-PATTERNS = ("11000", "01100", "00110", "00011")
+from ..exercise import array, function, number
 
 
 def boxes(word):
@@ -15,10 +13,10 @@ def boxes(word):
     return np.array([float(box) for box in word])[None, :, None]
 
 
-def front(v):
+def front(w):
     """Filter, ReLU and pooling: from the board to A and B."""
     net = Sequential(Conv1d(1, 1, 2, bias=False), ReLU(), MaxPool1d(2))
-    net.layers[0].params["W"][...] = v
+    net.layers[0].params["W"][...] = w
     return net
 
 
@@ -26,34 +24,34 @@ def front(v):
     "seesaw.1",
     why="The ReLU comes before the pooling, so a pool of negative numbers is zero.",
     hints=(
-        "z₁ = v₁ In₁ + v₂ In₂, z₂ = v₁ In₂ + v₂ In₃, and so on: the two weights slide over 0, 1, 1, 0, 0.",
+        "z₀ = w₀ x₀ + w₁ x₁, z₁ = w₀ x₁ + w₁ x₂, and so on: the two weights slide over 0, 1, 1, 0, 0.",
         "Put zero in the place of each negative z. A is the larger of the first two, B of the last two.",
     ),
-    labels=("z₁", "z₂", "z₃", "z₄", "A", "B"),
+    labels=("z₀", "z₁", "z₂", "z₃", "A", "B"),
 )
 def forward():
     """All numbers from the board to the pools for 01100 and the filter (0.5, -1)."""
 
-    def numbers(v, relu=True):
-        net = front(v)
+    def numbers(w, relu=True):
+        net = front(w)
         z = net.layers[0].forward(boxes("01100"))
         pooled = net.forward(boxes("01100")) if relu else MaxPool1d(2).forward(z)
         return np.concatenate([z.ravel(), pooled.ravel()])
 
     return numbers([0.5, -1]), {
-        "the filter lies the wrong way round: v₁ meets the left box": numbers([-1, 0.5]),
+        "the filter lies the wrong way round: w₀ meets the left box": numbers([-1, 0.5]),
         "the ReLU is missing: a negative number does not reach the pools": numbers([0.5, -1], relu=False),
     }
 
 
 @array(
     "seesaw.2",
-    why="A pool hands its gradient to one neuron, the ReLU lets it pass where z is positive, and the filter adds what the neurons send.",
+    why="A pool hands its gradient to one place, the ReLU lets it pass where z is positive, and the filter adds what the places send.",
     hints=(
-        "First forward: z = (−0.5, 0.5, 1, 0). Which neuron gave A its number, and which gave B?",
-        "Only z₂ and z₃ get a gradient, 2 and −3. Then ∂L/∂v₁ is the sum of ∂L/∂z_k · In_k, and ∂L/∂v₂ that of ∂L/∂z_k · In_{k+1}.",
+        "First forward: z = (−0.5, 0.5, 1, 0). Which place gave A its number, and which gave B?",
+        "Only places 1 and 2 get a gradient, 2 and −3. Then ∂J/∂w₀ is the sum of δᵢ xᵢ, and ∂J/∂w₁ that of δᵢ xᵢ₊₁.",
     ),
-    labels=("∂L/∂z₁", "∂L/∂z₂", "∂L/∂z₃", "∂L/∂z₄", "∂L/∂v₁", "∂L/∂v₂"),
+    labels=("δ₀", "δ₁", "δ₂", "δ₃", "∂J/∂w₀", "∂J/∂w₁"),
 )
 def backward():
     """From the pools back to the filter (1, -0.5), for 01100 and the gradients 2 and -3 of A and B."""
@@ -70,77 +68,103 @@ def backward():
         return np.concatenate([dz, conv.grads["W"].ravel()])
 
     return right, {
-        "a pool has one winner; the other neuron has not moved the pool's number": to_filter(
+        "a pool has one winner; the other place has not moved the pool's number": to_filter(
             np.array([2.0, 2, -3, -3])
         ),
-        "each pool's gradient goes to its winner, z₂ of the first two and z₃ of the last two": to_filter(
+        "each pool's gradient goes to its winner, place 1 of the first two and place 2 of the last two": to_filter(
             np.array([2.0, 0, 0, -3])
         ),
-        "the two gradients of the filter are exchanged: v₁ meets In_k, v₂ meets In_{k+1}": right[
+        "the two gradients of the filter are exchanged: w₀ meets xᵢ, w₁ meets xᵢ₊₁": right[
             [0, 1, 2, 3, 5, 4]
         ],
     }
 
 
-SIGNS = ("v₁ < 0 and v₂ < 0", "v₁ > 0 and v₂ < 0", "v₁ < 0 and v₂ > 0", "v₁ + v₂ < 0")
-
-
-@choice(
+@number(
     "seesaw.3",
-    why="Both signs are a coin, so one start in four is dead: no pattern gets through the ReLU, and no gradient back.",
+    why="δ of a hidden unit: what both logits send back, times its slope; then times what the wire carried.",
     hints=(
-        "A network is dead if z is not positive in any of the four neurons, for any of the four patterns.",
-        "At the edges of a pair of boxes a neuron sees one box alone: then z is v₁ or v₂.",
+        "First δ of the logits: ŷ − y. Which of the two is the right class?",
+        "δ_C = (2 · 0.3 + (−1) · (−0.3)) · C(1 − C); the wire from B carried B.",
     ),
-    options=SIGNS,
 )
-def dead():
-    """For which signs of the filter nothing passes the ReLU, by trying filters on all patterns."""
-    values = [-1.5, -1, -0.4, 0.4, 1, 1.5]
-    rules = {
-        SIGNS[0]: lambda v, w: v < 0 and w < 0,
-        SIGNS[1]: lambda v, w: v > 0 > w,
-        SIGNS[2]: lambda v, w: v < 0 < w,
-        SIGNS[3]: lambda v, w: v + w < 0,
-    }
-    x = np.concatenate([boxes(word) for word in PATTERNS], axis=2)
-    killed = {(v, w): not front([v, w]).forward(x).any() for v in values for w in values}
-    (right,) = [
-        name
-        for name, rule in rules.items()
-        if all(rule(*pair) == is_dead for pair, is_dead in killed.items())
-    ]
-    return right, {
-        "where a neuron sees the right one of two boxes at its left place, z = v₁ is positive": SIGNS[1],
-        "where a neuron sees the left one of two boxes at its right place, z = v₂ is positive": SIGNS[2],
-        "that is z where a neuron sees both boxes; at the edges it sees one alone": SIGNS[3],
+def chain():
+    """The gradient of w_CB from the probabilities, two weights, C and B."""
+    y_hat, w, C, B = np.array([0.3, 0.7]), np.array([2.0, -1]), 0.5, 4.0
+    delta = y_hat - np.eye(2)[1]
+    sent, slope = w @ delta, C * (1 - C)
+    return sent * slope * B, {
+        "the slope C(1 − C) of the sigmoid is missing": sent * B,
+        "the sign is wrong: δ = ŷ − y, not y − ŷ": -sent * slope * B,
+        "that is δ of C; the weight's gradient is δ times what its wire carried": sent * slope,
+        "C reaches the loss through both logits: two products add": w[0] * delta[0] * slope * B,
+        "the right class is R: δ is (0.3, −0.3)": w @ (y_hat - np.eye(2)[0]) * slope * B,
+        "the wire leads from B: its gradient is δ times B, not times C": sent * slope * C,
     }
 
 
-PAIRS = ("11000 and 00011", "10010 and 01001", "01100 and 00110", "11000 and 01001")
+def _by_layers(x, t, W1, W2, W3):
+    """The gradients, by the library's layers."""
+    layers = [Conv1d(1, 1, 2, bias=False), ReLU(), MaxPool1d(2), Flatten()]
+    layers += [Dense(2, 2, bias=False), Sigmoid(), Dense(2, 2, bias=False)]
+    net, loss = Sequential(*layers), SoftmaxCrossEntropy()
+    for k, values in ((0, W1), (4, W2), (6, W3)):
+        layers[k].params["W"][...] = values
+    loss.forward(net.forward(np.asarray(x, float)[None, :, None]), np.array([t]))
+    net.backward(loss.backward())
+    return layers[0].grads["W"].ravel(), layers[4].grads["W"], layers[6].grads["W"]
 
 
-@choice(
+def _spoilt(mistake):
+    """The whole backward pass by hand, with one mistake."""
+
+    def gradients(x, t, W1, W2, W3):
+        z = W1[0] * x[:4] + W1[1] * x[1:]
+        a = np.maximum(z, 0)
+        win = [a[:2].argmax(), 2 + a[2:].argmax()]
+        h = 1 / (1 + np.exp(-(W2 @ a[win])))
+        e = np.exp(W3 @ h)
+        delta3 = (e / e.sum() - np.eye(2)[t]) * (-1 if mistake == "sign" else 1)
+        delta2 = (
+            (W3 if mistake == "transpose" else W3.T) @ delta3 * (1 if mistake == "slope" else h * (1 - h))
+        )
+        da = np.zeros(4)
+        da[win] = (W2 if mistake == "lower transpose" else W2.T) @ delta2
+        if mistake == "both":
+            da = np.repeat(W2.T @ delta2, 2)
+        delta1 = da if mistake == "relu" else da * (z > 0)
+        dW1 = np.array([delta1 @ x[:4], delta1 @ x[1:]])
+        return dW1[::-1] if mistake == "exchanged" else dW1, np.outer(delta2, a[win]), np.outer(delta3, h)
+
+    return gradients
+
+
+def _tries():
+    rng = np.random.default_rng(7)
+    for word, t in (("01100", 0), ("00110", 1), ("11000", 0), ("00011", 1), ("01011", 1), ("11010", 0)):
+        for _ in range(3):
+            x = np.array([float(box) for box in word]) + rng.standard_normal(5) / 4
+            yield x, t, rng.standard_normal(2), rng.standard_normal((2, 2)), rng.standard_normal((2, 2))
+
+
+@function(
     "seesaw.4",
-    why="What fills the pools alike gets the same answer, whatever the outer weights are: this network cannot know torque.",
+    why="A whole convolutional network is these lines; LeNet has more of each, and no other.",
     hints=(
-        "With v₁ = v₂ = 1 each z is the number of boxes that a neuron sees. A is the larger of z₁ and z₂, B of z₃ and z₄.",
-        "Work out (A, B) for each of the placements; 10010 gives z = (1, 0, 1, 1).",
+        "Go forward and keep z, a, the winners of the pools, the hidden outputs and ŷ. Then ŷ − y, and one layer after the other.",
+        "delta2 = (W3.T @ delta3) · h(1 − h); W2.T @ delta2 goes to the two winners; times (z > 0); dW1 = [delta1 @ x[:4], delta1 @ x[1:]].",
     ),
-    options=PAIRS,
+    labels=("dW1", "dW2", "dW3"),
+    tries=lambda: list(_tries()),
 )
-def alike():
-    """Which two placements that tilt apart have the same pools under equal filter weights."""
-    pools = {
-        word: front([1, 1]).forward(boxes(word)).ravel().tolist()
-        for pair in PAIRS
-        for word in pair.split(" and ")
-    }
-    pairs = {pair: pair.split(" and ") for pair in PAIRS}
-    assert all(ARM @ boxes(one).ravel() < 0 < ARM @ boxes(other).ravel() for one, other in pairs.values())
-    (right,) = [pair for pair, (one, other) in pairs.items() if pools[one] == pools[other]]
-    return right, {
-        f"{one} gives ({pools[one][0]:g}, {pools[one][1]:g}), {other} gives ({pools[other][0]:g}, {pools[other][1]:g})": pair
-        for pair, (one, other) in pairs.items()
-        if pair != right
+def whole():
+    """all_ten(x, t, W1, W2, W3) -> dW1, dW2, dW3."""
+    return _by_layers, {
+        "the sign is wrong: ŷ − y, not y − ŷ": _spoilt("sign"),
+        "through W3 the way back takes the transpose": _spoilt("transpose"),
+        "through W2 the way back takes the transpose": _spoilt("lower transpose"),
+        "the slope h(1 − h) of the sigmoid is missing": _spoilt("slope"),
+        "a pool sends its gradient to its winner, not to both places": _spoilt("both"),
+        "the ReLU is missing: where z is not positive nothing passes": _spoilt("relu"),
+        "the filter's two gradients are exchanged: w₀ meets x[:4], w₁ meets x[1:]": _spoilt("exchanged"),
     }
