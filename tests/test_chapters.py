@@ -16,7 +16,6 @@ WORDS, LINES, FIRST = 2200, 150, 60
 OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
 FIRST_EDITION = {
     "lenet",
-    "what_it_learned",
     "batch_averaging",
     "loops_to_gemm",
 }
