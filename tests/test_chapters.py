@@ -15,7 +15,6 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 WORDS, LINES, FIRST = 2200, 150, 60
 OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
 FIRST_EDITION = {
-    "lenet",
     "batch_averaging",
     "loops_to_gemm",
 }

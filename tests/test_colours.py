@@ -19,11 +19,6 @@ BY_HAND = {
     "delta_recursion": [  # how large the numbers of the two passes are, layer by layer
         'curve(of_a, show.FORWARD, "a", 4), *curve(of_delta, show.BACKWARD, "δ", 6)'
     ],
-    "lenet": [
-        '(svg.BACKWARD, "7 3") if on',
-        'fill="{svg.BACKWARD}"',
-        'stroke="{svg.BACKWARD}"',
-    ],  # how far back it is
     # f is what a unit computes forward, its slope what it multiplies by backward.
     "neuron": [
         "value, color=show.FORWARD",

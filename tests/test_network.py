@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import train_lenet
+import train_many
 from helpers import FLOATS, agree_with_slopes, identical, numbers, refused, slopes, small_lenet, whole_numbers
 
 from cnnlib import (
@@ -212,7 +212,7 @@ def test_output_shape_of_a_network_is_the_shape_of_its_output():
 
 
 def test_shapes_of_the_digit_network_of_s27():
-    net = train_lenet.build("S", "Sigmoid", 1.0, float)
+    net = train_many.build(train_many.EXPERIMENTS["plateau_usual"], 0)
     shape, shapes = (1, 28, 28, 64), []
     for layer in net.layers:
         shape = layer.output_shape(shape)

@@ -1,15 +1,11 @@
 """Exercises of the chapter on LeNet."""
 
-from math import log10
-
 import numpy as np
 
-from ...layers import Conv2d, Dense, Flatten, MaxPool2d
+from ...layers import Conv2d, Dense, Flatten, MaxPool2d, Sigmoid
 from ...losses import SoftmaxCrossEntropy
 from ...network import Sequential
-from ...optim import SGD
 from ..exercise import array, function, number
-from ..mistaken import program
 
 LAYERS = ("first convolution", "second convolution", "first dense layer", "second dense layer")
 
@@ -73,71 +69,82 @@ def work():
 
 @number(
     "lenet.3",
-    why="A first loss far above ln 10 says that the start is too large: the softmax is certain before it has learned anything.",
+    why="A first loss says how large the last layer is: equal scores cost ln 10, each unit of variance half a unit more.",
     hints=(
-        "A network that knows nothing gives all ten classes the same probability. What is the cross-entropy of that?",
-        "It is −ln(1/10), the natural logarithm.",
+        "Ten equal scores cost ln 10. What does the variance of the scores add?",
+        "ln 10 + σ²/2, with σ² = 1.",
     ),
-    tolerance=5e-3,
+    tolerance=6e-3,
 )
 def first_loss():
-    """The loss of ten equal scores."""
-    right = round(SoftmaxCrossEntropy().forward(np.zeros((10, 4)), np.arange(4)), 6)
+    """The expected first loss for scores of variance 1."""
+    equal = SoftmaxCrossEntropy().forward(np.zeros((10, 4)), np.arange(4))
+    right = round(equal + 0.5, 6)
     return right, {
-        "that is the logarithm to base 10; the loss has the natural one": log10(10),
-        "that is the probability; the loss is minus its logarithm": 0.1,
-        "that is the logarithm of the probability: the loss has a minus sign": -right,
-        "that is the logarithm to base 2, in bits": round(right / np.log(2), 6),
+        "that is the loss of equal scores; their variance adds to it": round(equal, 6),
+        "half the variance is added, not all of it": round(equal + 1, 6),
+        "the variance makes the loss larger: no answer is right by chance more often than it is wrong": round(
+            equal - 0.5, 6
+        ),
+        "that is in logarithms to base 10; the loss has the natural one": 1.5,
     }
 
 
-@number(
-    "lenet.4",
-    why="A sum over N is N times the mean, so the learning rate must be N times smaller.",
-    hints=(
-        "By what factor is the gradient of the sum larger than that of the mean, for a batch of 50?",
-        "50 times. The step α · gradient is to stay.",
-    ),
-    tolerance=5e-6,
-)
-def sums():
-    """The rate at which training on sums makes the steps that 0.1 makes on means, batches of 50, by doing one step."""
-    rng = np.random.default_rng(0)
-    x, t = rng.standard_normal((4, 50)), rng.integers(3, size=50)
+def _sixth(change):
+    """step_6(W3, dz3, z2); change(name, value, others) may spoil one of its values."""
 
-    def moved(reduction, rate):
-        net, loss = Sequential(Dense(4, 3, rng=1)), SoftmaxCrossEntropy(reduction)
-        before = net.layers[0].params["W"].copy()
-        loss.forward(net.forward(x), t)
-        net.backward(loss.backward())
-        SGD(net, rate).step()
-        return net.layers[0].params["W"] - before
+    def step_6(W3, dz3, z2):
+        flat, pool, f = Flatten(), MaxPool2d(2), Sigmoid()
+        flat.forward(pool.forward(f.forward(z2)))
+        column = change("column", W3.T @ dz3, dz3)
+        maps = change("maps", flat.backward(column), column)
+        back = change("back", pool.backward(maps), maps)
+        return change("end", f.backward(back), back)
 
-    right = round(0.1 * float(np.abs(moved("mean", 1.0)).sum() / np.abs(moved("sum", 1.0)).sum()), 9)
-    return right, {
-        "the gradient is larger now, so the rate must be smaller": 0.1 * 50,
-        "with the same rate the steps are 50 times as long": 0.1,
-        "that is for ten classes; what counts is the size of the batch": 0.01,
-        "divided by N twice": 0.1 / 50**2,
-    }
+    return step_6
+
+
+def _spoilt(name, how):
+    """The same with one value put through how(value, what it was made of)."""
+    return _sixth(lambda called, value, before: how(value, before) if called == name else value)
+
+
+def _transposed(maps, column):
+    """The column laid out as if Flatten took rows, columns, channels."""
+    C, H, W, N = maps.shape
+    return column.reshape(H, W, C, N).transpose(2, 0, 1, 3)
+
+
+def _arguments():
+    """W3, dz3 and z2 for several channels, one channel, and one example."""
+    rng = np.random.default_rng(17)
+    for C, D, N in ((3, 5, 4), (1, 2, 3), (2, 7, 1)):
+        yield rng.standard_normal((D, 4 * C)), rng.standard_normal((D, N)), rng.standard_normal((C, 4, 4, N))
 
 
 @function(
-    "lenet.5",
-    why="(p − y)/N, and the largest score is taken off before the exponential, or it overflows.",
+    "lenet.4",
+    why="Undo the forward pass from its end: transposed weights, the reshape, the winners, the slope.",
     hints=(
-        "p = exp(scores)/Σ exp(scores), column by column. What happens for a score of 900?",
-        "Take the largest score of each column off first: that changes no p. Then subtract 1 at the right class and divide by N.",
+        "Four things in this order: W3ᵀ dz3, reshape to (C, 2, 2, N), to the winners, times f′(z2).",
+        "np.repeat along rows and along columns brings a map of 2 × 2 to 4 × 4; the winner is where f(z2) is its window's largest.",
     ),
-    of="softmax_cross_entropy",
+    tries=lambda: list(_arguments()),
 )
-def write_it():
-    """dscores(scores, labels) of the mean loss."""
-    of = "softmax_cross_entropy"
-    names = (
-        "not averaged: sum for mean",
-        "dL/dp in place of dL/dz",
-        "softmax applied twice",
-        "softmax overflows",
-    )
-    return program(of), {name: program(of, name) for name in names}
+def step_six():
+    """step_6(W3, dz3, z2) -> dJ/dz2 behind Sigmoid, MaxPool2d(2) and Flatten."""
+    return _sixth(lambda name, value, before: value), {
+        "the slope f′(z2) = f(1 − f) is missing": _spoilt("end", lambda value, back: back),
+        "each number went to all four pixels of its window; only the winner gets it": _spoilt(
+            "back", lambda value, maps: maps.repeat(2, axis=1).repeat(2, axis=2)
+        ),
+        "each number was divided among the four pixels, as average pooling does": _spoilt(
+            "back", lambda value, maps: maps.repeat(2, axis=1).repeat(2, axis=2) / 4
+        ),
+        "the column is laid out in another order: Flatten takes channels, rows, columns": _spoilt(
+            "maps", _transposed
+        ),
+        "divided by N once more: N is in dz3 already": _spoilt(
+            "column", lambda value, dz3: value / dz3.shape[1]
+        ),
+    }
