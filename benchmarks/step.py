@@ -75,10 +75,8 @@ def stepper(net, x, t):
     return lambda: training.step(net, loss, optimizer, x, t)
 
 
-def steppers(name, batch=BATCH, side=None, only=None):
+def contenders(net, x, t, only=None):
     """A step of each that is compared, by name, ``only`` of these. Their losses must agree in three steps of training."""
-    x, t = images(name, batch, side)
-    net = network(name, side)
     compared = {"cnnlib": lambda: stepper(net, x, t)}
     compared["batch_first"] = lambda: stepper(BatchFirst(net), others.batch_first(x), t)
     compared |= others.makers(net, x, t, LR)
@@ -87,6 +85,11 @@ def steppers(name, batch=BATCH, side=None, only=None):
         losses = {key: step() for key, step in compared.items()}
         np.testing.assert_allclose(list(losses.values()), losses["cnnlib"], rtol=1e-4, err_msg=str(losses))
     return compared
+
+
+def steppers(name, batch=BATCH, side=None, only=None):
+    """``contenders`` of a network of README.md."""
+    return contenders(network(name, side), *images(name, batch, side), only)
 
 
 def growth(name, rounds, batches, sides, only=GROWTH, clock=time.perf_counter):

@@ -408,27 +408,55 @@ def test_digest_of_the_library_ignores_what_does_not_run(tmp_path):
 def check_loops(results, side):
     """The fields that the chapter draws."""
     assert (results["images"], results["dtype"]) == ([6, side, side], "float32")
-    assert results["kernels"] == [16, 6, 5, 5] and results["step"].keys() == {*loops.NETS}
+    assert results["kernels"] == [16, 6, 5, 5] and results["clock"] in ("perf_counter", "process_time")
     assert results["sizes"].keys() == {"layer", "strip", "square"}
-    parts = "im2col", "im2col_first", *results["sizes"]
-    wanted = {
+    parts = "im2col", "im2col_first", "unroll", "strips", *results["sizes"]
+    assert {N: {way: list(ms) for way, ms in ways.items()} for N, ways in results["ms"].items()} == {
         "1": {"forward": [*loops.STEPS, "cnnlib"], "backward": [*loops.STEPS, "cnnlib"]},
         "64": {
             "forward": [*loops.STEPS[2:], "cnnlib", *parts],
             "backward": [*loops.STEPS[2:], "cnnlib"],
         },
-        "1024": {"forward": ["weight_by_weight", "cnnlib"]},
     }
-    for kind in ("ms", "min_ms"):
-        names = {N: {way: list(ms) for way, ms in ways.items()} for N, ways in results[kind].items()}
-        assert names == wanted
-    for N, ways in results["ms"].items():
-        for way, ms in ways.items():
-            assert all(0 < results["min_ms"][N][way][name] <= value for name, value in ms.items())
-    assert results["copy"].keys() == {"in cache", "in memory"}
+    step_ms = results["step"]["ms"], results["step"]["batch_ms"]
+    for times in (*(ms for ways in results["ms"].values() for ms in ways.values()), *step_ms):
+        assert all(0 < shortest <= median <= high for shortest, median, high in times.values())
+    hardware = results["hardware"]
+    assert (
+        hardware.keys() >= {"caches_kb", "lanes", "per_cycle", "latency", "chain_ns"}
+        and hardware["lanes"] == 16
+    )
+    assert all(copied["gb_s"] > 0 for copied in results["copy"].values())
+    assert results["copy"].keys() == {"cache", "memory"}
+    check_summary(results["step"], list(results["step"]["ratio"]))
+    assert list(results["step"]["ms"]) == ["cnnlib", *results["step"]["ratio"]]
+    assert results["step"]["floor"]["multiplications"] == 64 * (2 * 86_400 + 3 * 185_520)
     assert {name: results[name] for name in loops.digests()} == loops.digests(), (
         "run benchmarks/loops.py again"
     )
+
+
+def test_the_timed_lenet_is_the_books():
+    built = {"np": np}
+    cells = json.loads((ROOT / "book" / "loops_to_gemm.ipynb").read_text(encoding="utf-8"))["cells"]
+    (code,) = ["".join(cell["source"]) for cell in cells if "lenet = Sequential(" in "".join(cell["source"])]
+    exec(code, built)
+    net = loops.lenet()
+    assert [str(layer) for layer in net.layers] == [str(layer) for layer in built["lenet"].layers]
+    assert built["total"] == 271_920 == 86_400 + 185_520
+    assert {layer.params[key].dtype for layer, key in net.parameters()} == {np.dtype("float32")}
+
+
+def test_loops_names_shortest_median_and_the_ninth_of_ten():
+    assert loops.spread([*range(10, 0, -1), 11]) == [1, 6, 10]
+
+
+def test_a_call_does_not_count_in_the_chain():
+    seconds = iter(
+        np.cumsum([0, 5, 0, 5 + 7e-3 * 7] * 4)
+    )  # a call takes 5, and 7,000 multiplications 49e-3 / 50 more
+    found = loops.chain(1, lambda: next(seconds), lengths=(1000, 8000), repeats=50)
+    assert found == round(1e9 * 49e-3 / 50 / 7000, 4)
 
 
 def test_loops_runs_and_stores_what_it_prints(tmp_path):
@@ -438,12 +466,12 @@ def test_loops_runs_and_stores_what_it_prints(tmp_path):
     results = json.loads(path.read_text(encoding="utf-8"))
     check_loops(results, side=6)
     assert f"seven_loops: {results['ms']['1']['forward']['seven_loops']}" in printed
-    assert all(net["batch_ms"].keys() == {"2"} for net in results["step"].values())
+    assert results["step"]["batch_ms"].keys() == {"2"} and results["clock"] == "perf_counter"
 
 
 def test_stored_loops_belong_to_the_chapter_as_it_is():
     results = json.loads((ROOT / "cnnlib" / "data" / "loops.json").read_text(encoding="utf-8"))
     check_loops(results, side=12)
-    for net in results["step"].values():
-        assert net["ratio"].keys() == {"batch_first", *TORCH}
-        assert list(net["batch_ms"]) == ["1", "4", "16", "64", "256", "1024"]
+    assert results["hardware"]["caches_kb"].keys() == {"L1", "L2", "L3"}
+    assert results["step"]["ratio"].keys() == {"batch_first", *TORCH}
+    assert list(results["step"]["batch_ms"]) == ["1", "4", "16", "64", "256", "1000"]

@@ -16,7 +16,6 @@ WORDS, LINES, FIRST = 2200, 150, 60
 OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
 FIRST_EDITION = {
     "batch_averaging",
-    "loops_to_gemm",
 }
 CHAPTERS = [page.removeprefix("book/") for page in parse_toc_yaml(ROOT / "_toc.yml")]
 SECOND_EDITION = [name for name in CHAPTERS if name not in OTHERS | FIRST_EDITION]

@@ -119,28 +119,3 @@ def no_col2im():
         "that is the ratio of the columns alone, 144 to 64; the rows differ, too": 144 / 64,
         "that is the other way round": 1 / right,
     }
-
-
-@array(
-    "loops_to_gemm.5",
-    why="Four multiplications in place of six: the sums of weights are made once per step, for all windows and examples.",
-    hints=(
-        "Write out m₂ + m₃ and m₂ − m₃: what is left of the weights w₀, w₁ and w₂?",
-        "m₂ + m₃ = x₁ w₁ + x₂ (w₀ + w₂), and m₂ − m₃ = x₁ (w₀ + w₂) + x₂ w₁. Add or take off m₁ and m₄ until y₀ and y₁ are there.",
-    ),
-)
-def winograd():
-    """How two outputs follow from Winograd's four products: coefficients (2, 4), by least squares."""
-    rng = np.random.default_rng(4)
-    products, outputs = [], []
-    for _ in range(8):
-        x, w = rng.standard_normal(4), rng.standard_normal(3)
-        m2, m3 = (x[1] + x[2]) * (w[0] + w[1] + w[2]) / 2, (x[2] - x[1]) * (w[0] - w[1] + w[2]) / 2
-        products.append([(x[0] - x[2]) * w[0], m2, m3, (x[1] - x[3]) * w[2]])
-        outputs.append(np.correlate(x, w))
-    right = np.linalg.lstsq(np.array(products), np.array(outputs), rcond=None)[0].T.round(9) + 0.0
-    return right, {
-        "y₁ has −x₃ w₂ then: m₄ is to be taken off": right * [[1, 1, 1, 1], [1, 1, 1, -1]],
-        "the two rows are exchanged: the first is y₀": right[::-1],
-        "m₃ goes into y₁ with a minus sign": right * [[1, 1, 1, 1], [1, 1, -1, 1]],
-    }
