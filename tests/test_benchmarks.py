@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import batch_size  # noqa: E402
 import choices  # noqa: E402
 import floor  # noqa: E402
 import loops  # noqa: E402
@@ -341,7 +342,33 @@ def test_memory_runs_and_stores_what_it_prints(tmp_path):
     assert results["interpreter_with_numpy_mb"] > 10
 
 
+def check_batch_size(results):
+    assert results["machine"]["threads"] == 1 and results["clock"] == "process_time"
+    assert list(results["ms"]) == [str(size) for size in batch_size.SIZES]
+    for times in results["ms"].values():
+        assert list(times) == ["min", "lower quartile", "median", "upper quartile"]
+        assert 0 < times["min"] and list(times.values()) == sorted(times.values())
+
+
+def test_batch_size_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "times.json"
+    printed = run("batch_size.py", "--rounds", "1", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_batch_size(results)
+    assert all(f"{size} images a step: {times}" in printed for size, times in results["ms"].items())
+
+
+def test_batch_size_times_steps_of_the_chapters_network():
+    network = batch_size.lenet()(np.random.default_rng(0))
+    assert network.output_shape((1, 28, 28, 3)) == (10, 3)
+    x, before = np.ones((1, 28, 28, 3)), [layer.params[key].copy() for layer, key in network.parameters()]
+    batch_size.stepper(network, x, np.array([0, 1, 2]))()
+    moved = [np.abs(layer.params[key] - old).max() for (layer, key), old in zip(network.parameters(), before)]
+    assert 0 < max(moved) < 1e-3
+
+
 def test_stored_results_are_whole():
+    check_batch_size(json.loads((ROOT / "cnnlib" / "data" / "batch_times.json").read_text(encoding="utf-8")))
     results = json.loads((BENCHMARKS / "results" / "step.json").read_text(encoding="utf-8"))
     check_step(results, "16 32 64 128 256 512 1024".split(), "16 24 32 48 64".split())
     assert results["machine"]["torch"] and results["threads"].keys() == {"2"}

@@ -2,26 +2,7 @@
 
 import numpy as np
 
-from ...layers import Dense
-from ...losses import SoftmaxCrossEntropy
-from ...network import Sequential
-from ...optim import SGD
-from ..exercise import array, choice, function, number
-
-
-def _trained(reduction, rate, x, t, steps=5, momentum=0.9):
-    net, loss = Sequential(Dense(4, 3, rng=1)), SoftmaxCrossEntropy(reduction)
-    descent = SGD(net, rate, momentum=momentum)
-    for _ in range(steps):
-        loss.forward(net.forward(x), t)
-        net.backward(loss.backward())
-        descent.step()
-    return net.layers[0].params["W"].copy()
-
-
-def _batch():
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((4, 8)), rng.integers(3, size=8)
+from ..exercise import array, function, number
 
 
 @array(
@@ -66,65 +47,24 @@ def how_many():
     }
 
 
-RATES = ("α/N", "α/N²", "α/√N", "α (1 − μ)/N")
-
-
-@choice(
+@number(
     "batch_averaging.3",
-    why="The momentum collects gradients, so it is N times as long as well, and α/N takes that back.",
+    why="At the noise scale half of the largest rate is left: three times the batch is not three times the rate any more.",
     hints=(
-        "v is a sum of gradients with weights that depend on μ only. What becomes of v when each gradient is N times as long?",
-        "v is N times as long, the step is α v.",
+        "First the largest rate: what is α · (1 + N*/N) for batches of 32?",
+        "The largest rate is 0.16. At N = 96 it is divided by 1 + 96/96.",
     ),
-    options=RATES,
+    tolerance=0.0005,
 )
-def momentum():
-    """The rate for the sum that repeats what α does for the mean, with momentum 0.9, by training both."""
-    x, t = _batch()
-    N, alpha = len(t), 0.05
-    wanted = _trained("mean", alpha, x, t)
-    tried = alpha / N, alpha / N**2, alpha / np.sqrt(N), alpha * 0.1 / N
-    (right,) = [
-        name for name, rate in zip(RATES, tried) if np.abs(_trained("sum", rate, x, t) - wanted).max() < 1e-12
-    ]
-    return right, {
-        "v is linear in the gradients: N comes in once": RATES[1],
-        "that is how noise falls; the gradient itself is a sum": RATES[2],
-        "μ is the same in both trainings, and so is what it does": RATES[3],
-    }
-
-
-TWINS = ("the mean stays, the sum doubles", "both stay", "both double", "the mean is halved, the sum stays")
-
-
-@choice(
-    "batch_averaging.4",
-    why="No new image, no new knowledge: the mean and its noise are those of the batch without twins.",
-    hints=(
-        "Each gradient now stands in the sum twice. By what is the sum divided for the mean?",
-        "The sum is twice as large, and so is the number of images.",
-    ),
-    options=TWINS,
-)
-def twins():
-    """What a batch in which each image stands twice does to mean and sum."""
-    x, t = _batch()
-
-    def gradient(reduction, x, t):
-        net, loss = Sequential(Dense(4, 3, rng=1)), SoftmaxCrossEntropy(reduction)
-        loss.forward(net.forward(x), t)
-        net.backward(loss.backward())
-        return net.layers[0].grads["W"]
-
-    ratio = []
-    for reduction in ("mean", "sum"):
-        once = gradient(reduction, x, t)
-        ratio.append(round(float((gradient(reduction, np.tile(x, 2), np.tile(t, 2)) / once).mean()), 6))
-    right = TWINS[[(1, 2), (1, 1), (2, 2), (0.5, 1)].index(tuple(ratio))]
-    return right, {
-        "each image's gradient is added twice": TWINS[1],
-        "the mean is divided by twice as many images": TWINS[2],
-        "the mean of 1, 1, 3, 3 is that of 1, 3": TWINS[3],
+def larger_batch():
+    """The rate for batches of 96, where 0.04 is best for 32 and the noise scale is 96."""
+    star, small, large, rate = 96, 32, 96, 0.04
+    most = rate * (1 + star / small)
+    return most / (1 + star / large), {
+        "that is the linear scaling rule: it holds far below the noise scale only": rate * large / small,
+        "that is the largest rate, for batches without noise": most,
+        "that goes with the square root of the batch; the formula does not": rate * np.sqrt(large / small),
+        "a larger batch allows a longer step": rate * (1 + star / large) / (1 + star / small),
     }
 
 
@@ -140,7 +80,7 @@ def _workers():
 
 
 @function(
-    "batch_averaging.5",
+    "batch_averaging.4",
     why="Divide once, by the number of images that are really there; the last batch of an epoch is seldom full.",
     hints=(
         "A mean over n images times n is a sum over n images. Sums may be added.",
