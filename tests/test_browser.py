@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from building import ROOT
 from folds import LECTURES
 from sphinx_external_toc.parsing import parse_toc_yaml
-from test_chapters import SECOND_EDITION
+from test_chapters import WRITTEN
 
 from cnnlib import Conv2d
 from cnnlib.show import Frames, cells, svg
@@ -295,7 +295,7 @@ def as_it_opens(tab):
     """What a chapter of the second edition shows at each width before anything is opened: its first screen, and how far
     below their headings the answers to learners' questions stand."""
     opening, answers = {}, {}
-    if tab.name.removeprefix("book/") in SECOND_EDITION:
+    if tab.name.removeprefix("book/") in WRITTEN:
         for width in (DESK, PHONE):
             browsing.resize(tab.page, SIZES[width])
             opening[width] = tab.page.evaluate(OPENING)
@@ -335,7 +335,7 @@ def test_every_formula_of_the_source_is_drawn(view):
 
 def test_the_first_screen_has_the_question_the_answer_and_a_picture(view):
     """At the desk the whole of the picture, on a phone the larger part of it."""
-    if view.name.removeprefix("book/") in SECOND_EDITION:
+    if view.name.removeprefix("book/") in WRITTEN:
         text, begin, end = view.first[view.width]
         screen, part = (800, 1) if view.width == DESK else (844, 0.6)
         assert text <= begin < end and (screen - begin) / (end - begin) >= part

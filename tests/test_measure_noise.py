@@ -41,4 +41,6 @@ def test_the_first_values_are_those_of_the_file():
     again = measure_noise.run(0, measure_noise.SEEN[:2])
     for name in ("sigma2", "g2"):
         np.testing.assert_allclose(again[name][0], RESULTS["runs"][0][name][0], rtol=1e-3)
-        np.testing.assert_allclose(again[name][1], RESULTS["runs"][0][name][1], rtol=2e-2)  # after 16 steps in float32
+        np.testing.assert_allclose(
+            again[name][1], RESULTS["runs"][0][name][1], rtol=2e-2
+        )  # after 16 steps in float32

@@ -38,17 +38,17 @@ def test_the_numbers_put_in_give_the_value():
     line = (
         dv.sum(k, WEIGHTS[k, j] * DELTAS[k]) * SLOPES[j] - 2 * SLOPES[j] + dv.apply("f", np.tanh, SLOPES[j])
     )
-    text = line.numbers({"j": 1}, 12).replace("·", "*").replace("−", "-")
+    text = line.numbers({"j": 1}, 12).replace("\u00a0·\u00a0", " * ").replace("−", "-")
     assert np.isclose(eval(text), line.value({"j": 1}))
     assert re.fullmatch(r"[-\d. *+()]+", text)
     difference = (DELTAS[k] - 2) * SLOPES[j]  # a factor that is a difference needs brackets, too
-    text = difference.numbers({"j": 1, "k": 0}, 12).replace("·", "*").replace("−", "-")
+    text = difference.numbers({"j": 1, "k": 0}, 12).replace("\u00a0·\u00a0", " * ").replace("−", "-")
     assert np.isclose(eval(text), difference.value({"j": 1, "k": 0}))
 
 
 def test_a_difference_as_a_factor_has_brackets_in_numbers_too():
     line = SLOPES[j] * (1 - SLOPES[j]) * dv.sum(k, WEIGHTS[k, j] * (DELTAS[k] - SLOPES[j]))
-    text = line.numbers({"j": 1}, 12).replace("·", "*").replace("−", "-")
+    text = line.numbers({"j": 1}, 12).replace("\u00a0·\u00a0", " * ").replace("−", "-")
     assert np.isclose(eval(text), line.value({"j": 1})) and text.count("- ") == 3
 
 

@@ -203,7 +203,7 @@ class Product(Expression):
 
     def numbers(self, place, digits):
         texts = [f.numbers(place, digits) for f in self.factors]
-        return " · ".join(
+        return "\u00a0·\u00a0".join(  # a product stays on one line
             f"({text})" if isinstance(f, Plus | Sum) and re.search(" [+−] ", text) else text
             for f, text in zip(self.factors, texts, strict=True)
         )
