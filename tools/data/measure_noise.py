@@ -49,7 +49,7 @@ def squared_lengths(network, x, t):
 
 def noise(network, x, t):
     """(sigma2, g2) of the examples x, t."""
-    _loss, gradient, lengths = SoftmaxCrossEntropy("sum"), 0.0, []
+    gradient, lengths = 0.0, []
     for k in range(0, len(t), PIECE):
         part = slice(k, k + PIECE)
         lengths.append(squared_lengths(network, x[..., part], t[part]))
