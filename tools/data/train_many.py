@@ -58,6 +58,7 @@ EXPERIMENTS = {
     },
     "choose_mnist_decay": MNIST | {"to_zero": True, "epochs": 6, "starts": 4, "weight_decay": 5e-4},
     "mnist_constant": MNIST | {"epochs": 12},
+    "mnist_to_zero": MNIST | {"to_zero": True, "epochs": 6},
     "mnist": MNIST | {"to_zero": True, "weight_decay": 5e-4, "epochs": 12, "held_out": 0},
 }
 
