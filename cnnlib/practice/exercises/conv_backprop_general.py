@@ -101,7 +101,7 @@ def which_output_padding():
 
 @function(
     "conv_backprop_general.4",
-    why="This is the backward pass of every convolution: it is right for each stride, padding, kernel and number of channels that was tried.",
+    why="This is the whole backward pass: it is right for each stride, padding, kernel and number of channels that was tried.",
     hints=(
         "Pad x, and make an array of zeros of that shape for its gradient. The window of output (i, j) begins at (i s, j s).",
         "For each (i, j): with d = delta[:, i, j] (O, N) and its window (C, KH, KW, N), dW gains the sum over examples of d times the "

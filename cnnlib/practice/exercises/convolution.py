@@ -17,7 +17,7 @@ def _apply(kernel, image, **sizes):
 
 @array(
     "convolution.1",
-    why="This is the correlation that every framework computes: the kernel lies on the window as it is printed.",
+    why="This is the correlation that PyTorch and TensorFlow compute: the kernel lies on the window as it is printed.",
     hints=(
         "Lay the kernel on the upper left corner of the image as it is printed, multiply what lies on each other, and add.",
         "The first output is 1·1 + 2·2 + 4·(−1) + 5·3. Then move the window by one column, and by one row.",
