@@ -476,7 +476,8 @@ def test_no_label_lies_on_another_or_under_a_stroke(view):
     said = view.page.evaluate(OVERLAPS)
     assert said["found"] == []
     assert said["frames"] == sum(len(stored["frames"]) for _, stored in frames_on(view))
-    assert said["frames"] == 0 or said["texts"] > 20
+    labelled = ["<text" in frame["picture"] for _, stored in frames_on(view) for frame in stored["frames"]]
+    assert said["texts"] > 20 or not any(labelled)
 
 
 @at_desk
