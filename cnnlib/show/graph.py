@@ -125,7 +125,9 @@ def contours(f, levels, *, x, y, n=41):
     X, Y = np.meshgrid(np.linspace(*x, n), np.linspace(*y, n))
     Z = np.asarray(f(X, Y), float)
     places = 9 - int(np.floor(np.log10(np.abs(Z[np.isfinite(Z)]).max(initial=0) or 1)))
-    generator = contour_generator(X, Y, np.round(Z, places))  # a last bit moves no line through a point of the grid
+    generator = contour_generator(
+        X, Y, np.round(Z, places)
+    )  # a last bit moves no line through a point of the grid
     curves = [curve for level in levels for curve in generator.lines(level)]
 
     def draw(place):
