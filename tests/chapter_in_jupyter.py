@@ -55,17 +55,18 @@ def run_all(page):
 def differences(stored, fresh, looked_at=lambda output: output):
     """Where a run gave other cells or outputs than are stored: {cell: sentences}. looked_at: what to compare of an
     output."""
-    found, run = {}, 0
+    found = {}
     for label, old, new in zip(rules.labels(stored), stored.cells, fresh.cells, strict=True):
         problems = [] if new.source == old.source else ["another source"]
-        run += old.cell_type == "code"
-        if old.cell_type == "code" and not rules.validated(old):
-            problems += rules.only_prints(new.outputs)
-        elif old.cell_type == "code":
-            problems += rules.compare(
-                *([*map(looked_at, rules.normalise(cell.outputs))] for cell in (old, new))
+        if old.cell_type == "code":
+            problems += (
+                rules.compare(*([*map(looked_at, rules.normalise(cell.outputs))] for cell in (old, new)))
+                if rules.validated(old)
+                else rules.only_prints(new.outputs)
             )
-            problems += [] if new.execution_count == run else [f"executed as {new.execution_count}"]
+            problems += (
+                [] if new.execution_count == old.execution_count else [f"executed as {new.execution_count}"]
+            )
         if problems:
             found[label] = problems
     return found

@@ -45,11 +45,17 @@ def lab(tmp_path_factory):
         server = subprocess.Popen(command, env=os.environ | places, stdout=log, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + 120
-        while not (found := list((folder / "runtime").glob("jpserver-*.json"))):
+        while not (
+            told := [
+                text
+                for path in (folder / "runtime").glob("jpserver-*.json")
+                if (text := path.read_text("utf-8"))
+            ]
+        ):
             if server.poll() is not None or time.monotonic() > until:
                 raise RuntimeError((folder / "log").read_text(encoding="utf-8"))
             time.sleep(0.1)
-        yield json.loads(found[0].read_text(encoding="utf-8"))["url"]
+        yield json.loads(told[0])["url"]
     finally:
         server.terminate()
         server.wait()

@@ -92,12 +92,10 @@ def normalise(notebook):
         cell.metadata.pop("jupyter", None)
         if folds := rules.folded(cell):
             cell.metadata["jupyter"] = folds
-        if cell.cell_type == "code" and not rules.validated(cell):
-            cell.execution_count, cell.outputs = None, []
-        elif cell.cell_type == "code":
+        if cell.cell_type == "code":
             run += 1
             cell.execution_count = run
-            cell.outputs = rules.normalise(cell.outputs)
+            cell.outputs = rules.normalise(cell.outputs) if rules.validated(cell) else []
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = run

@@ -548,10 +548,8 @@ def structure(notebook):
             )
         if cell["cell_type"] != "code":
             continue
-        if not validated(cell):
-            if cell["outputs"] or cell["execution_count"] is not None:
-                problems.append(f"{label}: is not validated and stores outputs or a count")
-            continue
+        if cell["outputs"] and not validated(cell):
+            problems.append(f"{label}: is not validated and stores outputs")
         run += 1
         if cell["execution_count"] != run:
             problems.append(

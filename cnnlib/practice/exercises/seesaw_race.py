@@ -2,26 +2,11 @@
 
 import numpy as np
 
-from ...layers import Conv1d, MaxPool1d, ReLU
-from ...network import Sequential
 from ..exercise import choice, number
+from .seesaw import boxes, front
 
 ARM = np.arange(-2, 3)
 PATTERNS = ("11000", "01100", "00110", "00011")
-
-
-def boxes(word):
-    """A pattern such as 01100 as the input (1, 5, 1)."""
-    return np.array([float(box) for box in word])[None, :, None]
-
-
-def front(w):
-    """Filter, ReLU and pooling: from the board to A and B."""
-    net = Sequential(Conv1d(1, 1, 2, bias=False), ReLU(), MaxPool1d(2))
-    net.layers[0].params["W"][...] = w
-    return net
-
-
 SIGNS = ("w₀ < 0 and w₁ < 0", "w₀ > 0 and w₁ < 0", "w₀ < 0 and w₁ > 0", "w₀ + w₁ < 0")
 
 
