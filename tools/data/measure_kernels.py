@@ -36,6 +36,7 @@ colour_network grey""".split()
 STARTS, WORTH_STARTS, RATE_STARTS = 40, 20, 4
 KINDS = "both learned", "layer 1 designed", "layer 1 random", "both random", "no filters"
 STEPS, RATES = (200, 3000), (0.01, 0.03, 0.1)
+GUESS = 1 / 10
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
@@ -165,8 +166,8 @@ def worth(kind, steps, lr, start, held_out):
             of.train(above, through(x), t, steps=steps, lr=lr)
             x_judge, t_judge = held if held_out else test
             return training.accuracy(above, through(x_judge), t_judge)
-        except ValueError:  # diverged
-            return 0.1
+        except ValueError:  # scores that are not finite: it has diverged, and reads no more than a guess
+            return GUESS
 
 
 def rounded(value):
