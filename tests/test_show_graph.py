@@ -77,6 +77,25 @@ def test_labels_stay_inside_the_axes():
     assert left < float(label.get("x")) <= left + width - 40 and top < float(label.get("y")) < top + height
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_last_bit_changes_no_level_line_and_no_coordinate(seed):
+    """A line through points of the grid, as x + y = 1 on a grid of tenths, and coordinates midway between two tenths."""
+    noise = 1e-14 * np.random.default_rng(seed).standard_normal((11, 11))
+    drawn = [
+        graph.axes(
+            [graph.contours(lambda X, Y, e=e: X + Y + e, [1.0], x=(0, 1), y=(0, 1), n=11)], x=(0, 1), y=(0, 1)
+        )
+        for e in (0, noise)
+    ]
+    assert drawn[0] == drawn[1]
+    places = np.linspace(0, 1, 41)
+    lines = [
+        graph.axes([graph.line(places + e, places)], x=(0, 1), y=(0, 1))
+        for e in (0, 0.1 * np.resize(noise, 41))
+    ]
+    assert lines[0] == lines[1]
+
+
 def test_contours_are_where_the_function_has_the_level():
     item = graph.contours(lambda X, Y: X + 10 * Y, [5, 12], **BOX)
     view, (left, top, width, height) = inside(graph.axes([item], **BOX))
