@@ -27,7 +27,7 @@ from .losses import SoftmaxCrossEntropy, SquaredError
 from .network import Sequential
 from .optim import SGD
 
-__version__ = "0.1.0"
+__version__ = "2.0.0"
 __all__ = ["AvgPool1d", "AvgPool2d", "Conv1d", "Conv2d", "Dense", "Flatten", "Layer", "MaxPool1d"]
 __all__ += ["MaxPool2d", "ReLU", "SGD", "Sequential", "Sigmoid", "SoftmaxCrossEntropy", "SquaredError"]
 __all__ += ["Tanh", "check_gradients", "datasets", "formulas", "numerical_gradient", "training"]

@@ -1,7 +1,6 @@
-"""What others read of the book: the descriptions of its pages, its edition, how it is cited, and the picture of a link."""
+"""What others read of the book: the descriptions of its pages, and the picture of a link."""
 
 import re
-import tomllib
 from html import unescape
 from types import SimpleNamespace
 
@@ -48,22 +47,6 @@ def test_no_two_pages_are_described_alike(site):
     assert len({said(site, page)["description"] for page in LISTED}) == len(LISTED)
 
 
-def test_each_page_says_its_edition_and_how_to_cite_it(site):
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    editions = set()
-    for page in [*LISTED, "search", "cite"]:
-        html = (site / f"{page}.html").read_text(encoding="utf-8")
-        (footer,) = re.findall(r'<p class="edition">(.*?)</p>', html, re.DOTALL)
-        found = re.fullmatch(
-            rf'Version {re.escape(version)}, edition (\w+)\. <a href="(.*)">How to cite</a>', footer
-        )
-        editions.add(found[1])
-        assert page == "cite" or (site / page).parent.joinpath(found[2]).resolve() == site / "cite.html"
-    (edition,) = editions
-    cite = (site / "cite.html").read_text(encoding="utf-8")
-    assert cite.count(edition) >= 3 and "@software{" in cite and f"version = {{{version}}}" in cite
-
-
 def doctree(*paragraphs):
     """A page of these paragraphs, in which `a` is a formula, as Sphinx has it."""
     page = docutils.utils.new_document("page", docutils.frontend.get_default_settings(Parser))
@@ -108,8 +91,6 @@ def test_with_an_address_a_link_has_a_picture_that_the_build_draws(app, tmp_path
     head.add_card(app, None)
     picture = Image.open(tmp_path / "_static" / head.CARD)
     assert picture.size == head.SIZE == (1200, 630) and len(picture.getcolors(1 << 20)) > 100
-    ((name, page, _),) = head.add_cite(app)
-    assert name == "cite" and "url = {https://example.org/book/}" in page["body"]
 
 
 def test_an_address_that_is_none_is_refused(app, monkeypatch):

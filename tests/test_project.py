@@ -671,7 +671,8 @@ def test_text_files_are_clean(name):
     assert not re.search(r"(?<![\w.])/(?:builds|root|tmp|work)/\w", text), "a path of one machine"
 
 
-WORKFLOWS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / ".github").rglob("*.yml")}
+FORGE = ROOT / ".github"
+WORKFLOWS = {path.stem: path.read_text(encoding="utf-8") for path in (FORGE / "workflows").glob("*.yml")}
 JOBS = {stem: yaml.safe_load(text)["jobs"] for stem, text in WORKFLOWS.items()}
 
 
@@ -681,7 +682,7 @@ def runs(*jobs):
 
 
 def test_the_workflows_run_the_readme_on_every_python_and_system_that_is_promised():
-    assert JOBS.keys() == {"ci", "pages", "weekly"}
+    assert JOBS.keys() == {"ci", "pages", "release", "weekly"}
     promised = [f"3.{minor}" for minor in range(make_venv.OLDEST[1], make_venv.NEWEST[1] + 1)]
     matrix = JOBS["ci"]["test"]["strategy"]["matrix"]
     assert matrix["python"] == promised
@@ -717,6 +718,51 @@ def test_the_workflows_keep_the_book_of_a_pull_request():
     assert "commands | head -n 1" in runs(book), "the README's first command, which builds it"
 
 
+def test_a_tag_releases_what_passes_and_pages_keep_what_was_released():
+    (job,) = JOBS["release"].values()
+    released, published = runs(job), runs(JOBS["pages"]["deploy"])
+    steps = [
+        "bash .ci/run\n",
+        "commands | head -n 1",
+        "tools/site/pdf.py",
+        "editions.py release --tag",
+        "gh release create",
+    ]
+    places = [f"{released}\n".index(step) for step in steps]
+    assert places == sorted(places)
+    (built,) = [
+        step["env"] for step in JOBS["pages"]["deploy"]["steps"] if "head -n 1" in step.get("run", "")
+    ]
+    assert f'--dir "{built["CNNLIB_EDITIONS"]}/$tag"' in published and "--pattern SHA256SUMS" in published
+
+
+@pytest.mark.parametrize("form", sorted((FORGE / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda form: form.stem)
+def test_the_forms_of_issues_are_forms(form):
+    """As GitHub wants them: https://docs.github.com/communities, "Syntax for issue forms"."""
+    said = yaml.safe_load(form.read_text(encoding="utf-8"))
+    if form.stem == "config":
+        assert said == {"blank_issues_enabled": True}
+        return
+    assert all(said[key] for key in ("name", "description", "labels"))
+    assert len({part["id"] for part in said["body"]}) == len(said["body"])
+    for part in said["body"]:
+        assert part["type"] in {"input", "textarea", "checkboxes"} and part["attributes"]["label"]
+    assert any(part.get("validations", {}).get("required") for part in said["body"])
+
+
+def test_dependabot_looks_where_there_is_something_to_update():
+    said = yaml.safe_load((FORGE / "dependabot.yml").read_text(encoding="utf-8"))
+    files = {
+        "github-actions": ".github/workflows/ci.yml",
+        "npm": "package-lock.json",
+        "pip": "requirements.txt",
+    }
+    updates = {update["package-ecosystem"]: update["directory"] for update in said["updates"]}
+    assert updates.keys() == files.keys() and said["version"] == 2
+    for system, folder in updates.items():
+        assert (ROOT / folder.lstrip("/") / files[system]).is_file()
+
+
 def test_weekly_tries_the_newest_of_everything_but_what_asks_for_the_pins():
     newest = runs(JOBS["weekly"]["newest"])
     pins = [
@@ -740,11 +786,11 @@ def test_contributing_has_what_weekly_builds_without_jupyter_book():
 def test_the_version_is_the_same_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    newest = re.search(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert {project["version"], citation["version"], newest} == {cnnlib.__version__}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md"])
 def test_links_of_the_documents_lead_somewhere(name):
     for link in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8")):
         assert re.match(r"https?://", link) or (ROOT / link.partition("#")[0]).exists(), link

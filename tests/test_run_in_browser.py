@@ -274,9 +274,9 @@ def test_the_python_of_the_tests_is_the_one_that_readers_get():
 def test_a_new_chapter_or_library_is_a_new_edition():
     files = {"book/a.ipynb": b"1", "cnnlib/b.py": b"2", "README.md": b"3"}
     same = [files, dict(reversed(files.items())), files | {"README.md": b"4"}]
-    other = [files | {"book/a.ipynb": b"2"}, files | {"cnnlib/b.py": b"3"}, files | {"cnnlib/c.py": b""}]
+    other = [files | {name: b"9"} for name in ("book/a.ipynb", "cnnlib/b.py", "cnnlib/c.py", "book/c.md")]
     assert len({run_in_browser.edition(each) for each in same}) == 1
-    assert len({run_in_browser.edition(each) for each in [files, *other]}) == 4
+    assert len({run_in_browser.edition(each) for each in [files, *other]}) == 5
 
 
 def test_the_browser_keeps_the_copies_of_each_edition_apart(site):

@@ -1,5 +1,4 @@
-"""What others read of the book: what a search engine and a link in a chat show of a page, which edition this is, and how
-to cite it.
+"""What others read of the book: what a search engine and a link in a chat show of a page, and the digest of what it holds.
 
 The environment variable CNNLIB_URL is the address at which the book is published, if it is: only with it can a link carry
 a picture, whose address must be whole.
@@ -10,14 +9,11 @@ import re
 from html import escape
 from pathlib import Path
 
-import yaml
 from docutils import nodes
 from sphinx.errors import ConfigError
 
 import run_in_browser
 
-CITATION = "CITATION.cff"
-CITE = "cite"  # the page that says how
 CARD, SIZE = "card.png", (1200, 630)
 MOST = 200  # letters of a description
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -26,21 +22,19 @@ WHOLE = re.compile(r"[^\0]+[.!?]")
 
 
 def read(app, config):
-    """Take the address of the book, and its edition, a change of which writes all pages anew."""
+    """Take the address of the book, and its digest, a change of which writes all pages anew."""
     url = os.environ.get("CNNLIB_URL", "")
     if url and not re.fullmatch(r"https?://\S+", url):
         raise ConfigError(f"CNNLIB_URL wants the address of the published book, got {url!r}")
     config.html_baseurl = url and url.rstrip("/") + "/"
     root = Path(app.srcdir)
-    paths = [path for pattern in ("book/*.ipynb", *run_in_browser.SOURCES) for path in root.glob(pattern)]
+    paths = [
+        path
+        for pattern in ("book/*.ipynb", "book/*.md", *run_in_browser.SOURCES)
+        for path in root.glob(pattern)
+    ]
     files = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
     config.book_edition = run_in_browser.edition({name: path.read_bytes() for name, path in files.items()})
-    config.book_version = citation(app)["version"]
-
-
-def citation(app):
-    """What CITATION.cff says."""
-    return yaml.safe_load(Path(app.srcdir, CITATION).read_text(encoding="utf-8"))
 
 
 def description(doctree):
@@ -154,49 +148,10 @@ def add_card(app, exception):
         draw_card(Path(app.outdir, "_static", CARD))
 
 
-def add_cite(app):
-    """The page that says how to cite the book, made of CITATION.cff."""
-    said = citation(app)
-    names = [
-        author.get("name") or f"{author['given-names']} {author['family-names']}"
-        for author in said["authors"]
-    ]
-    parts = {"author": " and ".join(f"{{{name}}}" for name in names), "title": f"{{{said['title']}}}"}
-    parts |= {"version": said["version"], "note": f"Edition {app.config.book_edition}"}
-    if app.config.html_baseurl:
-        parts["url"] = app.config.html_baseurl
-    if "date-released" in said:
-        parts["year"] = str(said["date-released"])[:4]
-    entry = "".join(f",\n  {key} = {{{value}}}" for key, value in parts.items())
-    place = f" {parts['url']}" if "url" in parts else ""
-    line = f"{', '.join(names)}. <cite>{escape(said['title'])}</cite>. Version {said['version']}, edition "
-    body = f"""<section id="how-to-cite"><h1>How to cite</h1>
-<p>{escape(said["message"])}</p>
-<blockquote><p>{line}{app.config.book_edition}.{escape(place)}</p></blockquote>
-<p>For BibTeX:</p>
-<div class="highlight"><pre>@software{{{run_in_browser.NAME}{escape(entry)}
-}}</pre></div>
-<p>The edition is a fingerprint of the chapters and of <code>cnnlib</code>: who has another one may see other numbers. The same
-is in the file <code>{CITATION}</code> of the book's folder, which reference managers read.</p></section>"""
-    yield CITE, {"title": "How to cite", "body": body}, "page.html"
-
-
-def add_footer(app, pagename, templatename, context, doctree):
-    """What the footer says of the edition."""
-    context |= {
-        "book_version": app.config.book_version,
-        "book_edition": app.config.book_edition,
-        "book_cite": CITE,
-    }
-
-
 def setup(app):
-    """Register the hooks. Another edition, version or address writes all pages anew."""
-    for name in ("book_edition", "book_version"):
-        app.add_config_value(name, "", "html", str)
+    """Register the hooks. Another digest or address writes all pages anew."""
+    app.add_config_value("book_edition", "", "html", str)
     app.connect("config-inited", read)
     app.connect("html-page-context", add_to_head)
-    app.connect("html-page-context", add_footer)
-    app.connect("html-collect-pages", add_cite)
     app.connect("build-finished", add_card)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

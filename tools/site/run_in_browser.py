@@ -32,6 +32,7 @@ SOURCES = """README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE pyproje
 tools/**/*.py tools/**/*.js tools/**/*.toml tools/constraints.txt cnnlib/**/*.py cnnlib/data/* cnnlib/show/* book/_static/**/* book/_templates/**/*""".split()
 ICON = '<link rel="icon" href="favicon.ico">'
 HELP = '<script src="../../_static/lite.js" defer></script>'  # the way back, and how far Run All has come
+PAGE = re.compile(r"book/[^/]+\.(?:ipynb|md)")
 UNNAMED = re.compile(r"\[\]\(([\w/.-]+)\.ipynb((?:#[\w-]+)?)\)")  # a link to a chapter, which a page names
 SETTINGS = {
     # Extensions render the cells that they find in the page, and a browser's search finds text there.
@@ -172,9 +173,9 @@ def build_lite(app, files, folder, out):
 
 
 def edition(files):
-    """A name for what readers run. Their own copy of a chapter, kept under it, must not hide the next edition."""
-    ran = [name for name in sorted(files) if name.endswith(".ipynb") or name.startswith("cnnlib/")]
-    return hashlib.sha256(b"".join(name.encode() + files[name] for name in ran)).hexdigest()[:12]
+    """A digest of what readers read and run. Their own copy of a chapter, kept under it, must not hide the next edition."""
+    held = [name for name in sorted(files) if name.startswith("cnnlib/") or PAGE.fullmatch(name)]
+    return hashlib.sha256(b"".join(name.encode() + files[name] for name in held)).hexdigest()[:12]
 
 
 def kernel_settings(packages):

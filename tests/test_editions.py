@@ -1,0 +1,162 @@
+"""The editions of the book: what names this one, how it is cited, and that older ones stay readable."""
+
+import re
+import tomllib
+import zipfile
+from types import SimpleNamespace
+
+import editions
+import pytest
+import yaml
+from building import ROOT
+from sphinx.errors import ConfigError
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+SAID = editions.citation(ROOT)
+OLD = "1.0.0"
+
+
+def test_each_page_says_its_version_date_and_digest_and_how_to_cite_it(site):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    digests = set()
+    for page in [*LISTED, "search", "cite"]:
+        html = (site / f"{page}.html").read_text(encoding="utf-8")
+        (footer,) = re.findall(r'<p class="edition">(.*?)</p>', html, re.DOTALL)
+        said = rf'Version {re.escape(version)} of {SAID["date-released"]}, digest (\w+)\. <a href="(.*)">How to cite, and editions</a>'
+        found = re.fullmatch(said, footer)
+        digests.add(found[1])
+        assert page == "cite" or (site / page).parent.joinpath(found[2]).resolve() == site / "cite.html"
+    (digest,) = digests
+    cite = (site / "cite.html").read_text(encoding="utf-8")
+    assert cite.count(digest) >= 3 and "@software{" in cite and f"version = {{{version}}}" in cite
+
+
+def test_the_page_has_each_edition_and_what_changed_with_it(site):
+    cite = (site / "cite.html").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"<h3>([^<]*)", cite) == headings and len(headings) > 1
+    changed = [
+        entry for *_, text in editions.changelog(ROOT) for entry in re.findall(r"^- ", text, re.MULTILINE)
+    ]
+    assert cite[cite.index('id="editions"') :].partition("</article>")[0].count("<li>") == len(changed)
+
+
+def test_the_sites_citation_is_the_files(site):
+    text = (site / "CITATION.cff").read_text(encoding="utf-8")
+    assert text == (ROOT / "CITATION.cff").read_text(
+        encoding="utf-8"
+    )  # without an address, which nobody knows yet
+
+
+@pytest.fixture
+def app(tmp_path):
+    """As much of Sphinx as the extension asks for, of this book, with an address."""
+    config = SimpleNamespace(
+        html_baseurl="https://example.org/book/", book_edition="0123456789ab", book_older={}
+    )
+    (tmp_path / "site").mkdir()
+    html = SimpleNamespace(format="html")
+    return SimpleNamespace(srcdir=str(ROOT), outdir=str(tmp_path / "site"), config=config, builder=html)
+
+
+def test_with_an_address_the_citation_has_it(app, tmp_path):
+    editions.read(app, app.config)
+    editions.add_citation(app, None)
+    said = yaml.safe_load((tmp_path / "site" / "CITATION.cff").read_text(encoding="utf-8"))
+    assert said == SAID | {"url": "https://example.org/book/"}
+    ((name, page, _),) = editions.add_page(app)
+    assert name == "cite" and "url = {https://example.org/book/}" in page["body"]
+
+
+@pytest.fixture
+def released(tmp_path, monkeypatch):
+    """The folder of a release of version 1.0.0, of a site of two pages, made by the command."""
+    root, site = tmp_path / "old", tmp_path / "html"
+    (site / "book").mkdir(parents=True)
+    root.mkdir()
+    for page, text in {"index": "one", "book/part": "two"}.items():
+        footer = f'<p class="edition">Version {OLD}</p>'
+        (site / f"{page}.html").write_text(f"<body>{text}{footer}</body>", encoding="utf-8")
+    (site / f"{editions.NAME}.zip").write_bytes(b"notebooks")
+    (tmp_path / "book.pdf").write_bytes(b"pdf")
+    said = SAID | {"version": OLD}
+    (root / "CITATION.cff").write_text(yaml.safe_dump(said), encoding="utf-8")
+    (root / "CHANGELOG.md").write_text(
+        f"## {OLD}, first edition ({said['date-released']})\n\n- All.\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(editions, "ROOT", root)
+    out = tmp_path / "releases" / f"v{OLD}"
+    places = ["--site", str(site), "--pdf", str(tmp_path / "book.pdf"), "--out", str(out)]
+    assert editions.main(["release", "--tag", f"v{OLD}", *places]) is None
+    assert "wants" not in str(editions.main(["release", "--tag", "v9.9.9", *places]))
+    assert editions.main(["release", "--tag", "v9.9.9", *places]) == (
+        f"{editions.argparse.ArgumentParser().prog}: the tag of version {OLD} is v{OLD}, got 'v9.9.9'"
+    )
+    return out
+
+
+def test_a_release_has_site_notebooks_pdf_and_their_digests(released):
+    names = {f"{editions.NAME}-{OLD}{end}" for end in ("-site.zip", "-notebooks.zip", ".pdf")}
+    assert {path.name for path in released.iterdir()} == names | {"SHA256SUMS"}
+    sums = editions.digests(released)
+    assert {path.name: editions.sha256(path) for path in sums} == {
+        path.name: digest for path, digest in sums.items()
+    }
+    assert {path.name for path in sums} == names
+
+
+def test_an_older_edition_stays_readable_and_says_that_it_is_one(app, released, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLIB_EDITIONS", str(released.parent))
+    editions.read(app, app.config)
+    editions.add_older(app, None)
+    old = tmp_path / "site" / "editions" / OLD
+    for page, up in {"index": "../../", "book/part": "../../../"}.items():
+        text = (old / f"{page}.html").read_text(encoding="utf-8")
+        assert text.count(f'<a href="{up}index.html">There is a newer edition.</a>') == 1
+        assert (old / f"{page}.html").parent.joinpath(up).resolve() == tmp_path / "site"
+    ((_, page, _),) = editions.add_page(app)
+    assert page["body"].count("Read this edition") == page["body"].count("You are reading it.") == 1
+    assert f'href="editions/{OLD}/index.html"' in page["body"]
+    archive = released / f"{editions.NAME}-{OLD}-site.zip"
+    with zipfile.ZipFile(archive, "a") as changed:
+        changed.writestr("more.html", "")
+    with pytest.raises(ConfigError, match="SHA256SUMS has [0-9a-f]{64}, the file"):
+        editions.read(app, app.config)
+    (released / "SHA256SUMS").unlink()
+    with pytest.raises(ConfigError, match="no line for it"):
+        editions.read(app, app.config)
+
+
+def test_a_folder_of_editions_that_is_none_is_refused(app, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLIB_EDITIONS", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="CNNLIB_EDITIONS wants a folder"):
+        editions.read(app, app.config)
+
+
+def test_an_edition_that_the_changelog_does_not_have_is_refused(app, released, monkeypatch):
+    archive = released / f"{editions.NAME}-{OLD}-site.zip"
+    archive.rename(other := released / f"{editions.NAME}-0.9.0-site.zip")
+    (released / "SHA256SUMS").write_text(f"{editions.sha256(other)}  {other.name}\n", encoding="utf-8")
+    monkeypatch.setenv("CNNLIB_EDITIONS", str(released))
+    with pytest.raises(ConfigError, match="does not have the editions 0.9.0"):
+        editions.read(app, app.config)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("CITATION.cff", "date-released: ", "released: ", "wants a date-released"),
+        ("CITATION.cff", "date-released: 2", "date-released: 3", "CHANGELOG.md 2"),
+        ("CITATION.cff", "\nversion: ", "\nversion: v", "wants a version such as"),
+        ("CHANGELOG.md", f"## {SAID['version']}", "## 99.0.0", "CHANGELOG.md 99.0.0 of"),
+        ("CHANGELOG.md", f"## {SAID['version']}", "## Next", "wants headings such as"),
+    ],
+)
+def test_files_that_disagree_on_the_edition_are_refused(app, tmp_path, name, old, new, message):
+    for file in ("CITATION.cff", "CHANGELOG.md"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        (tmp_path / file).write_text(text.replace(old, new, 1) if file == name else text, encoding="utf-8")
+    app.srcdir = str(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        editions.read(app, app.config)
