@@ -1,0 +1,90 @@
+"""The glossary, out of `cnnlib/data/symbols.toml`, which the cards of terms are from too, and what the index says of the terms."""
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.domains.std import make_glossary_term
+from sphinx.util.docutils import SphinxDirective
+
+from cnnlib.show.symbols import source
+
+BOOK, PAGE = "book/", "book/glossary"
+
+
+def rows():
+    """[(word, key of the term)] in alphabetical order: each term, and each synonym."""
+    found = [
+        (word, key)
+        for key, term in source()["terms"].items()
+        for word in [term["name"], *term.get("synonyms", ())]
+    ]
+    return sorted(found, key=lambda row: (row[0].lower(), row[1]))
+
+
+class Glossary(SphinxDirective):
+    """The terms with what they mean and where they are explained; a synonym leads to the standard word."""
+
+    def run(self):
+        terms, listed = source()["terms"], nodes.definition_list(classes=["glossary"])
+        for word, key in rows():
+            term = terms[key]
+            standard = word == term["name"]
+            line = make_glossary_term(
+                self.env,
+                [nodes.Text(word)],
+                None,
+                *self.get_source_info(),
+                f"term-{key}" if standard else None,
+                self.state.document,
+            )
+            said = nodes.paragraph()
+            if standard:
+                said += [nodes.Text(f"{term['says']} "), self.where(term)]
+                if others := term.get("synonyms"):
+                    said += nodes.Text(f" Also: {', '.join(others)}.")
+            else:
+                said += [
+                    nodes.Text("See "),
+                    nodes.reference("", term["name"], refid=f"term-{key}"),
+                    nodes.Text("."),
+                ]
+            listed += nodes.definition_list_item("", line, nodes.definition("", said))
+        return [addnodes.glossary("", listed, sorted=False)]
+
+    def where(self, term):
+        """A link to the section that explains a term, which name_sections gives its title."""
+        page, _, place = term["place"].partition("#")
+        address = self.env.app.builder.get_relative_uri(PAGE, BOOK + page)
+        return nodes.reference(
+            "", page, refuri=f"{address}#{place}", internal=True, section_of=BOOK + page, section=place
+        )
+
+
+def name_sections(app, doctree, docname):
+    """The links of the glossary say the titles of the sections."""
+    for link in doctree.findall(nodes.reference):
+        if page := link.get("section_of"):
+            sections = app.env.get_doctree(page).findall(nodes.section)
+            (section,) = [section for section in sections if link["section"] in section["ids"]]
+            link.children = [nodes.Text(section.next_node(nodes.title).astext())]
+
+
+def add_to_index(app, doctree):
+    """Where a chapter explains a term, the index leads there."""
+    page = app.env.docname.removeprefix(BOOK)
+    places = {}
+    for term in source()["terms"].values():
+        chapter, _, place = term["place"].partition("#")
+        if chapter == page:
+            places.setdefault(place, []).append(term["name"])
+    for section in list(doctree.findall(nodes.section)):
+        for name in next((places.pop(one) for one in section["ids"] if one in places), ()):
+            entry = ("single", name, section["ids"][0], "main", None)
+            section.insert(1, addnodes.index(entries=[entry]))
+
+
+def setup(app):
+    """Register the directive and the hooks."""
+    app.add_directive("glossary-of-terms", Glossary)
+    app.connect("doctree-read", add_to_index)
+    app.connect("doctree-resolved", name_sections)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
