@@ -9,8 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
+import page_kinds
 from building import ROOT
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 AXE = Path(__file__).with_name("browser") / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = "chromium chromium-browser google-chrome google-chrome-stable chrome msedge".split()
@@ -282,7 +282,7 @@ def violations(page, axe, rules=None):
 def chosen(variable, usual):
     """The chapters of _toc.yml that the environment variable names, separated by blanks, or all where it says "all"; by
     default those of `usual` that there are, or else the first. ValueError for a name that is no chapter."""
-    chapters = [page for page in parse_toc_yaml(ROOT / "_toc.yml") if (ROOT / f"{page}.ipynb").is_file()]
+    chapters = page_kinds.chapters(ROOT)
     names = {Path(page).name: page for page in chapters}
     asked = os.environ.get(variable, "").split()
     if asked == ["all"]:

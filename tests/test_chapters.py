@@ -6,15 +6,15 @@ from functools import cache
 
 import chapter_in_jupyter
 import front_page
+import page_kinds
 import pytest
 from building import ROOT
 from folds import LECTURES
 from nbformat import v4
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 WORDS, LINES, FIRST = 2200, 150, 60
 OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
-CHAPTERS = [page.removeprefix("book/") for page in parse_toc_yaml(ROOT / "_toc.yml")]
+CHAPTERS = [page.removeprefix("book/") for page in page_kinds.chapters(ROOT)]
 WRITTEN = [name for name in CHAPTERS if name not in OTHERS]
 # A ledger's entry, and a lecture called by its letter; the same letters name arrays and sizes, so only "S's" and "in S" count.
 LETTERS = re.compile(r"\b[KSQZE]\d\d\b|\b[KSQZE]['’]s\b|\b(?:[Ii]n|by|By|of) [SQZ]\b(?! ?[×=])")

@@ -4,19 +4,19 @@ import re
 from html import unescape
 from types import SimpleNamespace
 
-import chapter_in_jupyter
 import docutils.frontend
 import docutils.utils
 import head
+import page_kinds
 import pytest
 from building import ROOT
 from docutils import nodes
 from docutils.parsers.rst import Parser
 from PIL import Image
 from sphinx.errors import ConfigError
-from sphinx_external_toc.parsing import parse_toc_yaml
+from test_book import source
 
-LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LISTED = page_kinds.listed(ROOT)
 META = re.compile(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"')
 
 
@@ -32,7 +32,7 @@ def test_a_page_is_described_by_its_own_first_sentences(site, page):
     text = tags["description"]
     assert text == tags["og:description"] and 40 < len(text) <= head.MOST
     assert re.search(r"[.!?…]$", text) and "\\" not in text and "\0" not in text
-    prose = chapter_in_jupyter.stored(page).cells[0].source
+    prose = source(ROOT, page).cells[0].source
 
     def squeezed(text):  # without marks and the forms of quotes
         return re.sub(r"\W|_", "", re.sub(r"\]\([^)]*\)", "", text))

@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import page_kinds
 import pytest
-import yaml
 from cnnlib.show.ledger import VERDICTS, claim, ledger, verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -254,14 +254,6 @@ def test_the_ledger_holds_every_entry():
 # ---- the notebooks' stored claims
 
 
-def chapters(toc):
-    """The files that a table of contents names, from its root on."""
-    found = [toc[key] for key in ("root", "file") if key in toc]
-    for key in ("parts", "chapters", "sections"):
-        found += [name for part in toc.get(key, []) for name in chapters(part)]
-    return found
-
-
 def problems(notebooks, entries):
     """What is wrong with the claims of {chapter: notebook}, by the ledger's entries, as sentences."""
     wrong, outputs = [], ""
@@ -292,10 +284,8 @@ def problems(notebooks, entries):
 
 
 def test_every_entry_of_a_written_chapter_is_claimed_there_and_verdicts_follow():
-    toc = chapters(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
-    assert {"book/intro", "book/notation", "book/lenet"} <= set(toc)
-    paths = [ROOT / f"{name}.ipynb" for name in toc]
-    assert [p for p in paths if not p.exists()] == []
+    paths = [ROOT / f"{name}.ipynb" for name in page_kinds.chapters(ROOT)]
+    assert {"intro", "notation", "lenet"} <= {path.stem for path in paths}
     notebooks = {p.stem: json.loads(p.read_text(encoding="utf-8")) for p in paths}
     assert problems(notebooks, ledger()["entries"]) == []
 

@@ -14,16 +14,15 @@ import run_in_browser
 import rules
 import nbformat.v4 as v4
 import built_pages
+import page_kinds
 import plain_conf
 import pytest
 from building import ROOT, jupyter_book
 from sphinx.config import Config
 from sphinx.errors import ConfigError, ExtensionError
-from sphinx_external_toc.parsing import parse_toc_yaml
 from test_book import small_book
 
-LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
-CHAPTERS = [page for page in LISTED if (ROOT / f"{page}.ipynb").is_file()]
+LISTED, CHAPTERS = page_kinds.listed(ROOT), page_kinds.chapters(ROOT)
 ZIP = f"{run_in_browser.NAME}.zip"
 NAMED = re.compile(r"\[[^][]*\]\(([\w/.-]+\.ipynb)\)")  # a link to a chapter, by whatever name
 
@@ -167,6 +166,11 @@ def test_the_settings_without_jupyter_book_are_the_book_s_own(tmp_path):
 # JupyterLite.
 
 
+def title_of(text):
+    """The title of a page that is a Markdown file."""
+    return built_pages.title((ROOT / f"{text}.md").read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
     stored = rules.read(ROOT / f"{page}.ipynb")
@@ -177,9 +181,13 @@ def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
             assert not re.search(
                 r"\[\]\([^)]*\.ipynb", cell["source"]
             )  # which Jupyter would name after a file
+            assert not run_in_browser.TO_A_TEXT.search(cell["source"])
             cell["source"] = NAMED.sub(r"[](\1)", cell["source"])
     for cell in stored["cells"]:
         if cell["cell_type"] == "markdown":
+            cell["source"] = run_in_browser.TO_A_TEXT.sub(
+                lambda to: to[1] or title_of(f"book/{to[2]}"), cell["source"]
+            )
             cell["source"] = NAMED.sub(r"[](\1)", cell["source"])
     assert (
         offered == stored
@@ -189,12 +197,12 @@ def test_jupyterlite_has_the_chapter_as_it_is_stored(site, page):
 
 
 def test_a_link_to_a_chapter_bears_its_title_in_jupyterlite():
-    text = "See [](b.ipynb), [](../c/d.ipynb#e), [so](b.ipynb) and [](f.md)."
+    text = "See [](b.ipynb), [](../c/d.ipynb#e), [so](b.ipynb), [](f.md#g) and [that](f.md)."
     notebook = v4.new_notebook(cells=[v4.new_markdown_cell(text)])
-    titles = {"book/b": "The B", "c/d": "The D"}
+    titles = {"book/b": "The B", "c/d": "The D", "book/f": "The F"}
     made = json.loads(run_in_browser.for_jupyterlite(v4.writes(notebook).encode(), "book/a.ipynb", titles))
     assert made["cells"][0]["source"] == (
-        "See [The B](b.ipynb), [The D](../c/d.ipynb#e), [so](b.ipynb) and [](f.md)."
+        "See [The B](b.ipynb), [The D](../c/d.ipynb#e), [so](b.ipynb), The F and that."
     )
 
 

@@ -5,14 +5,14 @@ import json
 import re
 
 import lunr
+import page_kinds
 import pytest
 import search
 from building import ROOT
 from docutils import nodes
 from sphinx import addnodes
-from sphinx_external_toc.parsing import parse_toc_yaml
 
-CHAPTERS = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LISTED = page_kinds.listed(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def test_a_formula_in_bold_is_text_too():
 
 def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, shown):
     wanted = []
-    for page in CHAPTERS:
+    for page in LISTED:
         html = (site / f"{page}.html").read_text(encoding="utf-8")
         title, *below = re.findall(r'<section [^>]*?\bid="([^"]+)"', html)
         wanted += [f"{page}.html", *(f"{page}.html#{place}" for place in below)]
-    assert len(wanted) > 10 * len(CHAPTERS) and [address for address, *_ in shown] == wanted
+    assert len(wanted) > 10 * len(page_kinds.chapters(ROOT)) and [address for address, *_ in shown] == wanted
 
 
 def test_a_result_shows_text_and_no_markup(shown):
@@ -48,7 +48,7 @@ def test_a_result_shows_text_and_no_markup(shown):
 
 
 def test_a_page_loads_neither_an_index_nor_what_sphinx_would_search_with(site):
-    for page in [*CHAPTERS, "search"]:
+    for page in [*LISTED, "search"]:
         html = (site / f"{page}.html").read_text(encoding="utf-8")
         scripts = set(re.findall(r'<script[^>]* src="(?:\.\./)?([^"?]+)', html))
         assert "_static/search.js" in scripts

@@ -12,6 +12,7 @@ import nbformat
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 import folds
+import page_kinds
 
 WORDS, LINES = 100, 10  # that are read in a minute: prose with formulas, and code that is not folded
 CARD = '<details class="cnn-card"'  # of a mistake, in the gallery of wrong answers
@@ -25,9 +26,13 @@ MESSAGE = '<p class="run-chapter-message" role="status"></p>'
 
 
 def parts(root):
-    """[(caption, [page, ...]), ...] of the table of contents, less the first page."""
+    """[(caption, [chapter, ...]), ...] of the table of contents, less the first page and what is no chapter."""
     toc = parse_toc_yaml(Path(root, "_toc.yml"))
-    return [(tree.caption, [str(page) for page in tree.items]) for tree in toc.root.subtrees]
+    found = [
+        (tree.caption, [str(page) for page in tree.items if page_kinds.is_chapter(root, page)])
+        for tree in toc.root.subtrees
+    ]
+    return [(caption, pages) for caption, pages in found if pages]
 
 
 def needs(root):

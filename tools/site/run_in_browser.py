@@ -21,6 +21,8 @@ from urllib.parse import quote
 import nbformat
 from sphinx.errors import ConfigError, ExtensionError
 
+import page_kinds
+
 NAME = "backpropagation-executed"
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v0.27.7/full/pyodide.js"  # for jupyterlite-pyodide-kernel 0.6.1
 KERNEL = "@jupyterlite/pyodide-kernel-extension"
@@ -34,6 +36,7 @@ ICON = '<link rel="icon" href="favicon.ico">'
 HELP = '<script src="../../_static/lite.js" defer></script>'  # the way back, and how far Run All has come
 PAGE = re.compile(r"book/[^/]+\.(?:ipynb|md)")
 UNNAMED = re.compile(r"\[\]\(([\w/.-]+)\.ipynb((?:#[\w-]+)?)\)")  # a link to a chapter, which a page names
+TO_A_TEXT = re.compile(r"\[([^][]*)\]\(([\w/.-]+)\.md(?:#[\w-]+)?\)")  # a link to a page that is no chapter
 SETTINGS = {
     # Extensions render the cells that they find in the page, and a browser's search finds text there.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
@@ -79,7 +82,7 @@ def add_links(app, pagename, templatename, context, doctree):
     """Offer a page that was a notebook: on the first page under its title, on others in the corner. Its file is
     JupyterLite's: a second copy of all notebooks would be a third of the book. Without JupyterLite the zip is left."""
     context["run_chapter"] = ""
-    if doctree is None or Path(app.env.doc2path(pagename)).suffix != ".ipynb":
+    if doctree is None or not page_kinds.is_chapter(app.srcdir, pagename):
         return
 
     def address(file):
@@ -216,17 +219,18 @@ def rebuild_wheel(name, wheels):
 def for_jupyterlite(data, name, titles):
     """The notebook `name` as JupyterLite must get it: each text in one piece, for it does not join the lines of a printed
     one; trusted, or it would show no drawing before the first run; and with the titles of the chapters, {page: title},
-    in links to them, where Jupyter would show the name of a file."""
+    in links to them, where Jupyter would show the name of a file. A link to a text, which is not in JupyterLite, is its
+    words."""
 
-    def named(link):
-        title = titles.get(posixpath.normpath(posixpath.join(posixpath.dirname(name), link[1])), link[1])
-        return f"[{title}]({link[1]}.ipynb{link[2]})"
+    def title(page):
+        return titles.get(posixpath.normpath(posixpath.join(posixpath.dirname(name), page)), page)
 
     notebook = nbformat.reads(data.decode(), as_version=4)
     for cell in notebook.cells:
         cell.metadata.trusted = True
         if cell.cell_type == "markdown":
-            cell.source = UNNAMED.sub(named, cell.source)
+            cell.source = UNNAMED.sub(lambda to: f"[{title(to[1])}]({to[1]}.ipynb{to[2]})", cell.source)
+            cell.source = TO_A_TEXT.sub(lambda to: to[1] or title(to[2]), cell.source)
     return json.dumps(notebook, ensure_ascii=False, indent=1).encode()
 
 
