@@ -152,7 +152,8 @@ OUTPUTS = [
 
 def small_book(folder):
     """A book of two notebooks in `folder`, with the configuration of the real one."""
-    for name in ("_config.yml", "CITATION.cff", "tools", "book/_static", "book/_templates"):
+    files = ("_config.yml", "CITATION.cff", "CHANGELOG.md", "book/references.bib")
+    for name in (*files, "tools", "book/_static", "book/_templates"):
         copy_from_checkout(name, folder)
     (folder / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nchapters:\n- file: book/part\n", encoding="utf-8"

@@ -38,9 +38,10 @@ class Glossary(SphinxDirective):
             )
             said = nodes.paragraph()
             if standard:
-                said += [nodes.Text(f"{term['says']} "), self.where(term)]
+                said += nodes.Text(f"{term['says']} ")
                 if others := term.get("synonyms"):
-                    said += nodes.Text(f" Also: {', '.join(others)}.")
+                    said += nodes.Text(f"Also: {', '.join(others)}. ")
+                said += [nodes.Text("Explained in "), self.where(term)]
             else:
                 said += [
                     nodes.Text("See "),
@@ -61,25 +62,27 @@ class Glossary(SphinxDirective):
 
 def name_sections(app, doctree, docname):
     """The links of the glossary say the titles of the sections."""
-    for link in doctree.findall(nodes.reference):
-        if page := link.get("section_of"):
-            sections = app.env.get_doctree(page).findall(nodes.section)
-            (section,) = [section for section in sections if link["section"] in section["ids"]]
-            link.children = [nodes.Text(section.next_node(nodes.title).astext())]
+    links = [link for link in doctree.findall(nodes.reference) if "section_of" in link]
+    for page in {link["section_of"] for link in links}:
+        titles = {
+            name: section.next_node(nodes.title).astext()
+            for section in app.env.get_doctree(page).findall(nodes.section)
+            for name in section["ids"]
+        }
+        for link in [link for link in links if link["section_of"] == page]:
+            link.clear()
+            link += nodes.Text(titles[link["section"]])
 
 
 def add_to_index(app, doctree):
     """Where a chapter explains a term, the index leads there."""
-    page = app.env.docname.removeprefix(BOOK)
-    places = {}
+    docname = app.env.docname
+    there = {name for section in doctree.findall(nodes.section) for name in section["ids"]}
+    entries = app.env.get_domain("index").entries.setdefault(docname, [])
     for term in source()["terms"].values():
         chapter, _, place = term["place"].partition("#")
-        if chapter == page:
-            places.setdefault(place, []).append(term["name"])
-    for section in list(doctree.findall(nodes.section)):
-        for name in next((places.pop(one) for one in section["ids"] if one in places), ()):
-            entry = ("single", name, section["ids"][0], "main", None)
-            section.insert(1, addnodes.index(entries=[entry]))
+        if docname == BOOK + chapter and place in there:
+            entries.append(("single", term["name"], place, "main", None))
 
 
 def setup(app):

@@ -9,6 +9,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import nbformat
 from docutils import nodes
 from pybtex.database import parse_file
 from pybtex.richtext import Text
@@ -59,6 +60,12 @@ def title(entry):
     return str(Text.from_latex(entry.fields["title"]))
 
 
+def chapter_title(root, docname):
+    """The first heading of a notebook, which is not read yet."""
+    cells = nbformat.read(Path(root, f"{docname}.ipynb"), as_version=4).cells
+    return re.match("# (.+)", cells[0].source)[1]
+
+
 def items(app, docname, named):
     """A list of references: each a link to the bibliography, its title and a sentence."""
     found = nodes.bullet_list(bullet="-")
@@ -67,7 +74,7 @@ def items(app, docname, named):
         where = app.builder.get_relative_uri(docname, PAGE) + "#" + ANCHOR.format(key=key)
         link = nodes.reference("", label(entry), refuri=where, internal=True)
         paragraph = nodes.paragraph("", "", link, nodes.Text(", "), nodes.emphasis("", title(entry)))
-        paragraph += nodes.Text(f": {says[0].lower() + says[1:] if says[1:2].islower() else says}")
+        paragraph += nodes.Text(f"{'' if title(entry).endswith('?') else '.'} {says}")
         found += nodes.list_item("", paragraph)
     return found
 
@@ -102,25 +109,15 @@ class ReadingLists(SphinxDirective):
         for docname in [str(page) for page in toc if str(page).removeprefix(BOOK) in reading(app.srcdir)]:
             chapter = docname.removeprefix(BOOK)
             section = nodes.section(ids=[f"read-{chapter.replace('_', '-')}"])
-            link = nodes.reference(
-                "", chapter, refuri=app.builder.get_relative_uri(PAGE, docname), internal=True
-            )
-            link["title_of"] = docname
+            address = app.builder.get_relative_uri(PAGE, docname)
+            link = nodes.reference("", chapter_title(app.srcdir, docname), refuri=address, internal=True)
             section += [nodes.title("", "", link), *lists(app, self.env.docname, chapter)]
             parts.append(section)
         return parts
-
-
-def name_chapters(app, doctree, docname):
-    """The links of the page of references say the titles of the chapters."""
-    for link in doctree.findall(nodes.reference):
-        if page := link.get("title_of"):
-            link.children = [nodes.Text(app.env.titles[page].astext())]
 
 
 def setup(app):
     """Register the hooks and the directive."""
     app.add_directive("reading-lists", ReadingLists)
     app.connect("doctree-read", add_to_chapter)
-    app.connect("doctree-resolved", name_chapters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -154,7 +154,10 @@ def link_terms(app, doctree, docname):
     is a heading, a link, a program, or in bold."""
     page = docname.removeprefix(BOOK)
     terms = {
-        form: key for key, term in source()["terms"].items() for form in [term["name"], *term.get("also", ())]
+        form: key
+        for key, term in source()["terms"].items()
+        if term.get("linked", True)
+        for form in [term["name"], *term.get("also", ())]
     }
     forms = re.compile(rf"(?<![\w-])(?:{'|'.join(sorted(terms, key=len, reverse=True))})(?![\w-])")
     places = {
@@ -201,7 +204,9 @@ def within(text, paragraph):
     """Whether a text is plain text of the paragraph."""
     node = text.parent
     while node is not paragraph:
-        if isinstance(node, UNREAD):
+        if node is None or isinstance(
+            node, UNREAD
+        ):  # pybtex leaves parts of its paragraphs without their parents
             return False
         node = node.parent
     return True
