@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import page_kinds
 import pytest
-from cnnlib.show.ledger import VERDICTS, claim, ledger, verdicts
+from cnnlib.show.ledger import VERDICTS, claim, claims, ledger, verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIM_LINE = re.compile(rf"^([A-Z]\d\d(?:\.[\w-]+)?) (?:{'|'.join(VERDICTS)}): ", re.MULTILINE)
@@ -52,7 +52,47 @@ def test_an_erratum_prints_both_numbers_why_and_where(capsys):
     )
     printed = np.array([[7, 5.5]])
     line = said(capsys, "Q20", np.array([[3.5, 5.5]]), printed=printed, erratum="a sum", **ON_A_SLIDE)
-    assert line == "Q20 erratum: 1 of 2 numbers differ (a sum) [slide: Average pooling]"
+    assert line == (
+        "Q20 erratum: printed 7 5.5, computed 3.5 5.5; 1 of 2 numbers differ (a sum) [slide: Average pooling]"
+    )
+
+
+def test_of_many_numbers_the_first_that_differs_is_printed_and_truths_are_words(capsys):
+    many = np.arange(8.0)
+    line = said(capsys, "Q20", many, np.where(many > 5, -many / 3, many), erratum="a sum", **ON_A_SLIDE)
+    assert line.startswith(
+        "Q20 erratum: printed -2, computed 6; 2 of 8 numbers differ, the first is shown (a sum)"
+    )
+    line = said(capsys, "Q20", [False, True], printed=[True, True], erratum="a sum", **ON_A_SLIDE)
+    assert line.startswith("Q20 erratum: printed yes yes, computed no yes; 1 of 2 numbers differ (a sum)")
+    line = said(capsys, "Q20", [1 / 3, -1e-9], printed=[0.0, 0.0], erratum="a sum", **ON_A_SLIDE)
+    assert line.startswith("Q20 erratum: printed 0 0, computed 0.3333 0; 2 of 2")
+
+
+def test_a_printed_line_is_read_back_part_by_part(capsys):
+    claim("Q20", [3.5, 5.5], printed=[7, 5.5], erratum="a sum (of four)", **ON_A_SLIDE)
+    claim("Z11.prime", 2.0, printed=1.0, unreadable="a prime is lost", where="The pattern [2]")
+    claim("K01.code", 0.0, 0, convention="ReLU'(0) = 0", tol=1e-8)
+    claim("S03", illustrated="the pipeline: a picture (lost)")
+    claim("Q12", np.ones(3), np.ones(3))
+    read = claims("not a claim\n" + capsys.readouterr().out)
+    assert [list(line.values()) for line in read] == [
+        [
+            *("Q20", "Q20", "erratum", "printed 7 5.5, computed 3.5 5.5; 1 of 2 numbers differ"),
+            *("a sum (of four)", "slide", "Average pooling"),
+        ],
+        [
+            "Z11",
+            "Z11.prime",
+            "unreadable",
+            "printed 1.0, computed 2",
+            "a prime is lost",
+            "text",
+            "The pattern [2]",
+        ],
+        ["K01", "K01.code", "convention", "0, to 1e-08", "ReLU'(0) = 0", "", ""],
+        ["Q12", "Q12", "confirmed", "3 values agree", "", "", ""],
+    ]
 
 
 def test_what_is_unreadable_differs_too_and_is_the_text_s(capsys):

@@ -1,9 +1,9 @@
-// The cards of a layer, of a gradient, and with all the words. Without this script all of them are there, and the controls are not.
+// The cards that two choices and all the words ask for. Without this script all of them are there, and the controls are not.
 document.querySelectorAll(".cnn-filter").forEach(form => {
   if (form.ready) return;
   form.ready = true;
   form.hidden = false;
-  const [layer, gradient, words, clear] = form.elements, status = form.querySelector("[role=status]");
+  const [of, g, words, clear] = form.elements, status = form.querySelector("[role=status]");
   const known = new Map();  // the words of each card
   const text = card => {
     if (!known.has(card)) known.set(card, card.textContent.toLowerCase().replace(/\s+/g, " "));
@@ -13,12 +13,12 @@ document.querySelectorAll(".cnn-filter").forEach(form => {
   const choose = () => {
     const cards = [...document.querySelectorAll(".cnn-card")], asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const card of cards)
-      card.hidden = !(has(card.dataset.of, layer.value) && has(card.dataset.g, gradient.value) && asked.every(word => text(card).includes(word)));
+      card.hidden = !(has(card.dataset.of, of.value) && has(card.dataset.g, g.value) && asked.every(word => text(card).includes(word)));
     // In the book a heading goes with the last of its cards.
     for (const section of document.querySelectorAll("section"))
       if (!section.contains(form) && section.querySelector(".cnn-card")) section.hidden = !section.querySelector(".cnn-card:not([hidden])");
     const count = cards.filter(card => !card.hidden).length;
-    status.textContent = count ? `${count} of ${cards.length} mistakes` : cards.length ? "None: take a word or a choice away." : "";
+    status.textContent = count ? `${count} of ${cards.length} ${form.dataset.what}` : cards.length ? "None: take a word or a choice away." : "";
   };
   // A link to a card opens it, and shows it where it was filtered out.
   const follow = () => {

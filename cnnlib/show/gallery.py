@@ -59,17 +59,31 @@ def form():
 
 
 def _form():
+    layers = "layer", "all layers", LAYERS.items()
+    gradients = "gradient", "all", [(name, name) for name in GRADIENTS]
+    return filter_form("mistakes", layers, gradients, "stride, +=, rot90")
+
+
+def filter_form(what, of, g, example):
+    """The HTML of a form that filters the cards of its page by their `data-of`, their `data-g` and words in them.
+
+    what: what the cards are. of, g: (name of the choice, what stands for no choice, [(value, words), ...]). example: of words."""
+
     def choice(name, every, options):
         listed = "".join(f'<option value="{value}">{text}</option>' for value, text in options)
         return (
             f'<label>{name} <select name="{name}"><option value="">{every}</option>{listed}</select></label>'
         )
 
-    layers = choice("layer", "all layers", LAYERS.items())
-    gradients = choice("gradient", "all", [(name, name) for name in GRADIENTS])
-    words = '<label>words <input type="search" name="words" placeholder="stride, +=, rot90" autocomplete="off"></label>'
-    inside = f'{layers}\n{gradients}\n{words}\n<button type="reset">Show all</button>\n<p role="status"></p>'
-    named = 'role="search" aria-label="Mistakes" data-lm-suppress-shortcuts="true"'
+    words = (
+        f'<label>words <input type="search" name="words" placeholder="{example}" autocomplete="off"></label>'
+    )
+    inside = (
+        f'{choice(*of)}\n{choice(*g)}\n{words}\n<button type="reset">Show all</button>\n<p role="status"></p>'
+    )
+    named = (
+        f'role="search" aria-label="{what.capitalize()}" data-what="{what}" data-lm-suppress-shortcuts="true"'
+    )
     return (
         f'<form class="cnn-answers cnn-filter" {named} hidden>\n{inside}\n'
         f"<style>{_css('gallery.css')}</style>\n<script>{_file('gallery.js')}</script>\n</form>"

@@ -13,6 +13,18 @@ import numpy as np
 VERDICTS = ("erratum", "convention", "confirmed", "unreadable", "reconstructed", "illustrated")
 DOUBTED = ("erratum", "unreadable")
 WHOSE = ("slide", "undecided")
+SHOWN = 6  # of the numbers that are doubted; of more, the first that differs
+LINE = re.compile(
+    rf"^([A-Z]\d\d)((?:\.[\w-]+)?) ({'|'.join(VERDICTS[:-1])}): ([^(\n]*?)(?: \((.*)\))?(?: \[(\w+): (.*)\])?$",
+    re.MULTILINE,
+)
+
+
+@cache
+def readings():
+    """What claims cannot compute, of each part of an entry that is an erratum, unreadable or a convention: {"K14.printed":
+    {"printed", "book", "section", ...}}, as `readings.toml` says."""
+    return tomllib.loads(files("cnnlib.data").joinpath("readings.toml").read_text(encoding="utf-8"))
 
 
 @cache
@@ -93,13 +105,38 @@ def claim(
             many = f"{np.sum(~same)} of {same.size} numbers differ, first at {list(at)}: " if at else ""
             raise AssertionError(f"claim {entry}: {many}{what} {other[at]!s}, computed {value[at]!s}")
     if value.ndim and verdict in DOUBTED:
-        said = f"{np.sum(~same)} of {same.size} numbers differ"
+        said = _difference(others[last], value, same)
     elif value.ndim:
         said = f"{' x '.join(map(str, value.shape))} value{'s agree' if value.size > 1 else ' agrees'}"
     else:
         said = str(others["printed"] + 0) if "printed" in others else _said(others["expected"])
         said = f"printed {said}, computed {_said(value)}" if verdict in DOUBTED else said
     print(f"{entry} {verdict}: {said}" + f", to {tol:g}" * (tol != 1e-12) + f" ({text})" * bool(text) + place)
+
+
+def _difference(other, value, same):
+    """All numbers where they are few, or else the first that differ. Four digits: another machine's last bit must not show."""
+    few, many = same.size <= SHOWN, f"{np.sum(~same)} of {same.size} numbers differ"
+    pair = [array.ravel() if few else array[~same][:1] for array in (other, value)]
+    printed, computed = (" ".join(map(_short, numbers)) for numbers in pair)
+    return f"printed {printed}, computed {computed}; {many}" + ", the first is shown" * (not few)
+
+
+def _short(number):
+    if isinstance(number, np.bool_):
+        return "yes" if number else "no"
+    return f"{round(float(number), 6) + 0.0:.4g}"
+
+
+def claims(output):
+    """The claims that a text holds, in order, but for those that are illustrated: [{"entry", "part", "verdict", "said", "why",
+    "whose", "where"}, ...]. What `claim` has left out is ""."""
+    names = ("entry", "part", "verdict", "said", "why", "whose", "where")
+    found = (
+        dict(zip(names, (text or "" for text in line.groups()), strict=True))
+        for line in LINE.finditer(output)
+    )
+    return [claim | {"part": claim["entry"] + claim["part"]} for claim in found]
 
 
 def verdicts(output):
