@@ -188,7 +188,9 @@ def test_what_is_counted():
     notebooks = [v4.new_notebook(cells=[v4.new_markdown_cell("assert 1\n\nK01 confirmed: 1"), code])]
     counted = front_page.counted({"entries": entries}, notebooks)
     assert counted == {"executed": 6, "errata": 2, "checks": 4, "wrong": 2}
-    assert "0" not in front_page.counts_html(counted | {"wrong": 0}, 1)
+    assert "0" not in front_page.counts_html(counted | {"wrong": 0}, 1, {})
+    html = front_page.counts_html(counted, 1, {"errata": "a&b.html"})
+    assert html.count("<a ") == 1 and '<b>2</b> <a href="a&amp;b.html">errata found in them</a>' in html
 
 
 # The page as it is built.
@@ -247,6 +249,12 @@ def test_the_numbers_on_the_page_are_those_of_the_claims_and_of_the_ledger(page)
         str(len([v for v in settled if v not in ("open", "illustrated")])),
         str(settled.count("erratum")),
     ]
+
+
+def test_what_is_counted_leads_to_the_page_that_has_it(page):
+    links = [(tag.get_text(), tag["href"]) for tag in page.select(".front-counts a")]
+    assert [href for _, href in links] == ["coverage.html", "errata.html", "wrong_answers.html"]
+    assert links[1][0] == "errata found in them"
 
 
 def test_the_map_has_every_chapter(page, site):

@@ -19,6 +19,11 @@ CARD = '<details class="cnn-card"'  # of a mistake, in the gallery of wrong answ
 CLAIM = re.compile(
     r"^[A-Z]\d\d(?:\.[\w-]+)? (?:erratum|unreadable|reconstructed|convention|confirmed): ", re.MULTILINE
 )
+COUNTED = {
+    "executed": "book/coverage",
+    "errata": "book/errata",
+    "wrong": "book/wrong_answers",
+}  # the pages that show them
 PANEL = re.compile(r'\n?<div class="run-chapter[^"]*">.*?</div>', re.DOTALL)
 START = re.compile(r'(<a class="run-chapter-start"[^>]*>).*?</a>', re.DOTALL)
 BUTTONS = re.compile(r"<!-- buttons -->\s*<p>(.*?)</p>", re.DOTALL)
@@ -85,17 +90,19 @@ def counted(ledger, notebooks):
     return {"executed": executed, "errata": verdicts["erratum"], "checks": checks, "wrong": wrong}
 
 
-def counts_html(counted, lectures):
-    """What is counted, as a list."""
+def counts_html(counted, lectures, pages):
+    """What is counted, as a list. pages: {what is counted: the address of the page that has it}."""
     said = {
         "executed": f"statements of {lectures} lectures, executed",
         "errata": "errata found in them",
         "checks": "checks that hold in the chapters' code",
         "wrong": "wrong answers caught and named",
     }
-    items = "".join(
-        f"<li><b>{counted[name]:,}</b> {words}</li>" for name, words in said.items() if counted[name]
-    )
+
+    def words(name):
+        return f'<a href="{escape(pages[name])}">{said[name]}</a>' if name in pages else said[name]
+
+    items = "".join(f"<li><b>{counted[name]:,}</b> {words(name)}</li>" for name in said if counted[name])
     return f'<ul class="front-counts">{items}</ul>'
 
 
@@ -171,7 +178,11 @@ def fill(app, pagename, templatename, context, doctree):
         "chapters": map_html(
             chapters, needs(app.srcdir), titles, times, lambda page: context["pathto"](page)
         ),
-        "counts": counts_html(counted(ledger, notebooks.values()), len(ledger["lectures"])),
+        "counts": counts_html(
+            counted(ledger, notebooks.values()),
+            len(ledger["lectures"]),
+            {name: context["pathto"](page) for name, page in COUNTED.items() if page in app.env.all_docs},
+        ),
         "downloads": rest.replace('class="run-chapter', 'class="front-downloads', 1),
     }
     body = BUTTONS.sub(lambda m: _buttons(m[1], start), body)
