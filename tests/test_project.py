@@ -29,9 +29,11 @@ import cnnlib
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cnnlib"
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+PYTORCH = PACKAGE / "data" / "pytorch"  # programs that a chapter prints and nothing here imports
+SOURCES = sorted({*PACKAGE.rglob("*.py")} - {*PYTORCH.rglob("*")})
 CORE = [path for path in SOURCES if "show" not in path.relative_to(PACKAGE).parts]
 JUDGE = [PACKAGE / "gradcheck.py", PACKAGE / "judged.py"]
+CONVERT = PACKAGE / "convert.py"
 PRACTICE = sorted((PACKAGE / "practice").rglob("*.py"))
 TRACKED = subprocess.run(
     ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -540,8 +542,9 @@ def test_code_lines_counts_code_only(tmp_path):
 
 def test_the_core_is_under_1000_lines_of_code_and_its_judge_under_300():
     assert PRACTICE and {*PRACTICE} < {*CORE}
-    assert sum(map(code_lines, {*CORE} - {*JUDGE, *PRACTICE})) < 1000
+    assert sum(map(code_lines, {*CORE} - {*JUDGE, *PRACTICE, CONVERT})) < 1000
     assert sum(map(code_lines, JUDGE)) < 300
+    assert code_lines(CONVERT) < 50
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
@@ -584,6 +587,12 @@ def test_the_core_never_imports_what_readers_look_at(path):
     names = [*imports(path, False), *imports(path, True)]
     assert not [name for name in names if name.startswith("cnnlib.show")]
     assert path in PRACTICE or not [name for name in names if name.startswith("cnnlib.practice")]
+
+
+def test_the_core_does_not_know_how_it_is_converted():
+    for path in {*CORE} - {CONVERT}:
+        names = [*imports(path, False), *imports(path, True)]
+        assert not [name for name in names if name.startswith("cnnlib.convert")], path
 
 
 def test_formulas_and_layers_do_not_know_each_other():

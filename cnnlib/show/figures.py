@@ -85,19 +85,40 @@ def table(rows, header, *, caption, digits=2):
 
 def source(thing, *, doc=True):
     """Display the lines of a function, method or class of cnnlib as they stand in its file, with the file's
-    name; doc=False leaves the docstrings out. ValueError for what is not cnnlib's own."""
+    name; doc=False leaves the docstrings out. A text names a file that no module can be, for it imports what is not
+    installed, or a function or class in it: "data/pytorch/lenet.py:step". ValueError for what is not cnnlib's own."""
+    path, name, code = _in_file(thing) if isinstance(thing, str) else _of_object(thing)
+    code = code if doc else _without_docstrings(code)
+    box = f'role="region" tabindex="0" aria-label="Source of {name}"'
+    pre = f'<pre {box} style="overflow-x:auto;white-space:pre">{_highlight(code)}</pre>'
+    html = f'<div class="cnn-source"><div><code>{path}</code></div>\n{pre}</div>'
+    _display(html, f"{path}\n{code}")
+
+
+def _of_object(thing):
+    """(path, name, lines) of a function, method or class."""
     try:
         if inspect.ismodule(thing):
             raise TypeError
         path = "cnnlib" / Path(inspect.getsourcefile(inspect.unwrap(thing))).relative_to(PACKAGE)
     except (TypeError, ValueError):
         raise ValueError(f"source wants a function, method or class of cnnlib, got {thing!r}") from None
-    code = dedent(inspect.getsource(thing)).rstrip()
-    code = code if doc else _without_docstrings(code)
-    box = f'role="region" tabindex="0" aria-label="Source of {thing.__qualname__}"'
-    pre = f'<pre {box} style="overflow-x:auto;white-space:pre">{_highlight(code)}</pre>'
-    html = f'<div class="cnn-source"><div><code>{path.as_posix()}</code></div>\n{pre}</div>'
-    _display(html, f"{path.as_posix()}\n{code}")
+    return path.as_posix(), thing.__qualname__, dedent(inspect.getsource(thing)).rstrip()
+
+
+def _in_file(text):
+    """(path, name, lines) of "data/pytorch/lenet.py", or of a function or class in it: "data/pytorch/lenet.py:step"."""
+    file, _, name = text.partition(":")
+    path = PACKAGE / file
+    if path.suffix != ".py" or not path.is_file():
+        raise ValueError(f"source wants a file of cnnlib, such as data/pytorch/lenet.py, got {text!r}")
+    code = path.read_text(encoding="utf-8").rstrip()
+    if name:
+        found = [node for node in ast.parse(code).body if getattr(node, "name", None) == name]
+        if not found:
+            raise ValueError(f"source wants a function or class of cnnlib/{file}, got {name!r}")
+        code = ast.get_source_segment(code, found[0])
+    return f"cnnlib/{file}", name or file, code
 
 
 def _display(html, text):

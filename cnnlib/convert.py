@@ -1,0 +1,63 @@
+"""Arrays and weights on their way to PyTorch and back, with NumPy alone.
+
+PyTorch has the examples first, this library has them last. Weights and biases have the same axes in both.
+"""
+
+import numpy as np
+
+NAMES = {"W": "weight", "b": "bias"}
+
+
+def batch_first(x):
+    """(C, H, W, N) -> (N, C, H, W), (C, L, N) -> (N, C, L), (D, N) -> (N, D): a contiguous copy in PyTorch's layout.
+
+    Labels (N,) stay as they are. ValueError for a single number.
+    """
+    return np.moveaxis(_with_examples(x, "batch_first"), -1, 0).copy()
+
+
+def batch_last(x):
+    """(N, C, H, W) -> (C, H, W, N), (N, C, L) -> (C, L, N), (N, D) -> (D, N): the way back of ``batch_first``."""
+    return np.moveaxis(_with_examples(x, "batch_last"), 0, -1).copy()
+
+
+def _with_examples(x, who):
+    x = np.asarray(x)
+    if not x.ndim:
+        raise ValueError(f"{who}: got a single number, want an array with an axis of examples")
+    return x
+
+
+def state_dict(network):
+    """{"0.weight": W, "0.bias": b, ...}: copies of a Sequential's parameters, named as in the ``nn.Sequential`` of
+    the same layers.
+
+    Conv2d (C_out, C_in, KH, KW), Conv1d (C_out, C_in, K), Dense (D_out, D_in), biases (C_out,) or (D_out,): the
+    shapes that PyTorch has, too. ``Flatten`` takes channels, rows, columns in both, so no weight changes its place.
+    """
+    return {_name(name): layer.params[key].copy() for name, layer, key in network.named()}
+
+
+def load_state_dict(network, state):
+    """Copy the arrays of ``state``, as ``state_dict`` or PyTorch's own names them, into a Sequential; returns it.
+
+    Dtypes of the network stay. ValueError for other names, shapes or kinds, and nothing has changed.
+    """
+    places = {_name(name): layer.params[key] for name, layer, key in network.named()}
+    values = {name: np.asarray(value) for name, value in state.items()}
+    for name in sorted(places.keys() | values.keys()):
+        got, want = (d[name].shape if name in d else None for d in (values, places))
+        if got != want:
+            raise ValueError(f"load_state_dict: got {name} {got}, want {want}")
+        if values[name].dtype.kind != "f":
+            raise ValueError(f"load_state_dict: {name} is {values[name].dtype}, want floats")
+    for name, place in places.items():
+        place[...] = values[name]
+    network.forget()
+    return network
+
+
+def _name(name):
+    """ "0.weight" for "0.W"."""
+    place, _, key = name.rpartition(".")
+    return f"{place}.{NAMES[key]}"
