@@ -186,6 +186,19 @@ def test_source_shows_the_lines_of_the_file(shown, thing):
     assert all(line.strip() in file for line in code.splitlines())
 
 
+def test_source_shows_a_file_that_nothing_imports_and_what_is_defined_in_it(shown):
+    file = Path(cnnlib.__file__).parent / "data" / "pytorch" / "lenet.py"
+    show.source("data/pytorch/lenet.py")
+    show.source("data/pytorch/lenet.py:step")
+    assert plain(shown[0]) == file.read_text(encoding="utf-8").rstrip()
+    path, _, code = shown[1]["text/plain"].partition("\n")
+    assert path == "cnnlib/data/pytorch/lenet.py" and code == plain(shown[1])
+    assert code.startswith("def step(") and code.endswith("return J.item()") and code in plain(shown[0])
+    for name in ("data/pytorch/lenet.py:no_such", "data/torch.json", "data/pytorch", "no_such.py"):
+        with pytest.raises(ValueError, match="of cnnlib"):
+            show.source(name)
+
+
 def test_source_leaves_the_docstrings_out_when_asked(shown):
     show.source(MaxPool2d, doc=False)
     code = shown[0]["text/plain"]

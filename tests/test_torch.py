@@ -1,5 +1,7 @@
 """Against PyTorch: an engine that others wrote, with the same conventions. Examples go first there."""
 
+import json
+
 import numpy as np
 import pytest
 from helpers import CONVS, Sliding, numbers, repeatable, sliding, small_lenet, whole_numbers
@@ -18,6 +20,7 @@ from cnnlib import (
     SoftmaxCrossEntropy,
     SquaredError,
     Tanh,
+    convert,
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch, which judges here, is not installed")
@@ -235,3 +238,69 @@ def test_steps_of_sgd_agree_with_torch_when_only_weights_decay(momentum, decay):
         assert J == pytest.approx(wanted.item(), rel=1e-11)
         for (layer, key), parameter in zip(net.parameters(), model.parameters(), strict=True):
             agree(layer.params[key], from_torch(parameter, False), 1e-11)
+
+
+# ---- what the chapter on PyTorch stores -------------------------------------------------------------
+
+
+def differences(stored, found, at=""):
+    """The places where two results of the script differ, numbers by more than 1e-12 of their size or 1e-14."""
+    if isinstance(stored, dict) and isinstance(found, dict):
+        keys = {*stored, *found}
+        return [
+            d for key in sorted(keys) for d in differences(stored.get(key), found.get(key), f"{at}/{key}")
+        ]
+    if isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
+        return [d for k, pair in enumerate(zip(stored, found)) for d in differences(*pair, f"{at}/{k}")]
+    if isinstance(stored, float) and isinstance(found, float):
+        return (
+            [] if found == pytest.approx(stored, rel=1e-12, abs=1e-14) else [f"{at}: {stored}, now {found}"]
+        )
+    return [] if stored == found and type(stored) is type(found) else [f"{at}: {stored!r}, now {found!r}"]
+
+
+def test_what_the_chapter_compares_with_is_what_pytorch_says():
+    """The very programs that the chapter prints, run again."""
+    import measure_torch
+
+    stored = json.loads(measure_torch.RESULTS.read_text(encoding="utf-8"))
+    found = json.loads(json.dumps(measure_torch.measure()))
+    stored.pop("torch"), found.pop("torch")  # another version must say the same
+    assert differences(stored, found) == []
+
+
+def test_a_stored_number_that_is_not_pytorchs_is_seen():
+    import measure_torch
+
+    stored = json.loads(measure_torch.RESULTS.read_text(encoding="utf-8"))
+    spoilt = json.loads(json.dumps(stored))
+    spoilt["lenet"]["parameters"]["7.weight"]["grad"][3] += 1e-12
+    spoilt["jacobian"]["dx"][1].pop()
+    spoilt["function"]["spoilt"]["stride 2"] = True
+    del spoilt["mistakes"]["in place"]
+    assert [said.partition(":")[0] for said in differences(stored, spoilt)] == [
+        "/function/spoilt/stride 2",
+        "/jacobian/dx/1",
+        "/lenet/parameters/7.weight/grad/3",
+        "/mistakes/in place",
+    ]
+
+
+def test_a_program_is_spoilt_in_one_place_or_not_at_all():
+    import measure_torch
+
+    for old in ("no such line", "rows"):
+        with pytest.raises(ValueError, match="want it once"):
+            measure_torch.program("convolution", old, "x")
+
+
+def test_converted_data_and_weights_make_the_same_network_in_torch():
+    net, x = small_lenet(), numbers((2, 9, 10, 3), 1)
+    for layer, key in net.parameters():
+        layer.params[key][...] = numbers(layer.params[key].shape, 7)
+    model = twin(small_lenet())
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in convert.state_dict(net).items()})
+    y = model(torch.from_numpy(convert.batch_first(x)))
+    agree(net.forward(x), convert.batch_last(y.detach()))
+    back = convert.load_state_dict(small_lenet(), model.state_dict())
+    agree(back.forward(x), net.forward(x))

@@ -8,7 +8,7 @@ lenet: autograd's loss and, of each layer's output, one element and its gradient
 small one, of a larger one some entries, and of both the norm and the scalar product with random numbers, which sees where each entry stands.
 jacobian: every number of a convolution of 3 x 3 pixels: the Jacobian, dx, dW and db.
 function: what gradcheck and practice.diagnose say of the chapter's own convolution, and of the same with a line spoilt.
-mistakes: what comes of each; for an exception its first sentence. default_weights: how PyTorch draws a dense layer's.
+mistakes: what comes of each; for an exception its first sentence. defaults: how PyTorch draws weights, and what it lets decay.
 
 All is float64, in full. A test runs it again where PyTorch is installed, and compares.
 """
@@ -32,7 +32,7 @@ from cnnlib.convert import batch_first, batch_last, state_dict
 RESULTS = ROOT / "cnnlib" / "data" / "torch.json"
 PROGRAMS = ROOT / "cnnlib" / "data" / "pytorch"
 SMALL, ENTRIES = 200, 12
-SPOILT = "dxp[:, :, rows, cols] +=", "dxp[:, :, u : u + OH, v : v + OW] +="
+SPOILT = "back = dxp[:, :, rows, cols]", "back = dxp[:, :, u : u + OH, v : v + OW]"
 
 
 def chapter():
@@ -108,11 +108,16 @@ def of_jacobian():
     x, W, b, delta = chapter()[2]()
     x, W, b = (tensor(value, True) for value in (x[None, None], W[None, None], np.array([b])))
     y = nn.functional.conv2d(x, W, b)
+    conv = lambda x: nn.functional.conv2d(x, W, b)  # noqa: E731
+    M = torch.autograd.functional.jacobian(conv, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what torch.func uses inside
+        _, pushed = torch.func.jvp(conv, (x.detach(),), (x.detach() ** 2,))
     y.backward(gradient=tensor(delta[None, None]))
-    M = torch.autograd.functional.jacobian(lambda x: nn.functional.conv2d(x, W, b).flatten(), x)
     return {
         "y": y.tolist()[0][0],
         "M": M.reshape(y.numel(), x.numel()).tolist(),
+        "M times x squared": pushed.tolist()[0][0],
         "dx": x.grad.tolist()[0][0],
         "dW": W.grad.tolist()[0][0],
         "db": b.grad.tolist()[0],
@@ -175,10 +180,13 @@ def of_mistakes():
         "softmax twice": of.softmax_twice(model(x), t),
         "best of softmax twice": of.best_loss_of_softmax_twice(),
         "detached": of.detached(models()[0], loss, x, t),
+        "graph kept": of.graph_kept(tensor(small, True)),
+        "no gradient given": said(of.no_gradient_given, tensor(small, True)),
         "graph twice": said(of.graph_twice, tensor(small, True)),
         "in place": said(of.in_place, tensor(small, True)),
         "in place, unseen": of.in_place_unseen(tensor(small, True)),
         "update recorded": said(of.update_recorded, model),
+        "update not recorded": of.update_not_recorded(model),
         "differentiated twice": of.twice_differentiated(tensor(np.array(3.0), True)),
     }
     return {name: plain(value) for name, value in found.items()}
@@ -191,12 +199,21 @@ def plain(value):
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def default_weights():
-    """The largest |w| of a fresh nn.Linear(256, 120), and its bias's, times the square root of 256; float32."""
+def of_defaults():
+    """How fresh layers are drawn, times the square root of their fan-in: the largest |w| and |b|, and sqrt(3) times the standard
+    deviation of W, each 1 for numbers that are uniform up to 1; and whether SGD's weight decay changes W and b."""
     torch.manual_seed(0)
-    layer = nn.Linear(256, 120)
-    largest = [float(p.detach().abs().max()) * 256**0.5 for p in layer.parameters()]
-    return {"largest": [round(value, 3) for value in largest], "dtype": str(layer.weight.dtype)}
+    found = {"dtype": str(torch.get_default_dtype())}
+    for name, layer, fan_in in (("Linear", nn.Linear(256, 120), 256), ("Conv2d", nn.Conv2d(6, 16, 5), 150)):
+        W, b = (parameter.detach().double() * fan_in**0.5 for parameter in layer.parameters())
+        numbers = W.abs().max(), b.abs().max(), 3**0.5 * W.std()
+        found[name] = [round(float(value), 3) for value in numbers]
+    before = [parameter.detach().clone() for parameter in layer.parameters()]
+    for parameter in layer.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    torch.optim.SGD(layer.parameters(), lr=0.1, weight_decay=0.1).step()
+    found["decayed"] = [not torch.equal(old, new) for old, new in zip(before, layer.parameters())]
+    return found
 
 
 def measure():
@@ -208,7 +225,7 @@ def measure():
         "jacobian": of_jacobian(),
         "function": of_function(),
         "mistakes": of_mistakes(),
-        "default_weights": default_weights(),
+        "defaults": of_defaults(),
     }
 
 

@@ -43,6 +43,18 @@ def graph_twice(x):
     y.backward()
 
 
+def graph_kept(x):
+    y = x.sigmoid().sum()
+    y.backward(retain_graph=True)
+    once = x.grad.clone()
+    y.backward()
+    return x.grad / once
+
+
+def no_gradient_given(x):
+    x.sigmoid().backward()
+
+
 def in_place(x):
     y = x.sigmoid()
     y *= 2
@@ -59,6 +71,14 @@ def in_place_unseen(x):
 def update_recorded(model):
     for p in model.parameters():
         p -= 0.1 * p.grad
+
+
+def update_not_recorded(model):
+    before = [p.detach().clone() for p in model.parameters()]
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= 0.1 * p.grad
+    return [not torch.equal(p, old) for p, old in zip(model.parameters(), before)]
 
 
 def twice_differentiated(x):
