@@ -118,7 +118,7 @@ def _in_file(text):
         if not found:
             raise ValueError(f"source wants a function or class of cnnlib/{file}, got {name!r}")
         code = ast.get_source_segment(code, found[0])
-    return f"cnnlib/{file}", name or file, code
+    return f"cnnlib/{file}", f"{name} in {file}" if name else file, code
 
 
 def _display(html, text):
