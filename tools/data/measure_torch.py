@@ -4,8 +4,8 @@
 
 The programs are the files of cnnlib/data/pytorch, which the chapter prints; network and batch are the chapter's functions.
 
-lenet: autograd's loss and, of each layer's output, one element and its gradient; of each parameter the gradient: all of a
-small one, of a larger one some entries, and of both the norm and the scalar product with random numbers, which sees where each entry stands.
+lenet: autograd's loss; of each layer's output and of its gradient one element, and the scalar product of all with random numbers, which
+sees where each element stands; of each parameter's gradient this product, the norm, and all numbers, or some if they are many.
 jacobian: every number of a convolution of 3 x 3 pixels: the Jacobian, dx, dW and db.
 function: what gradcheck and practice.diagnose say of the chapter's own convolution, and of the same with a line spoilt.
 mistakes: what comes of each; for an exception its first sentence. defaults: how PyTorch draws weights, and what it lets decay.
@@ -82,9 +82,17 @@ def of_lenet():
     layers = []
     for k, y in enumerate(outputs):
         value, delta = batch_last(y.detach()), batch_last(y.grad)
-        of_one = np.abs(delta[..., k % len(t)])  # the largest gradient of this example
+        of_one = np.abs(value * delta)[..., k % len(t)]  # the largest share of this example
         at = *map(int, np.unravel_index(of_one.argmax(), of_one.shape)), k % len(t)
-        layers.append({"shape": [*y.shape], "at": [*at], "y": float(value[at]), "delta": float(delta[at])})
+        one, all_of = (value, delta), direction(value.shape)
+        layers.append(
+            {
+                "shape": [*y.shape],
+                "at": [*at],
+                "element": [float(array[at]) for array in one],
+                "products": [float(np.sum(array * all_of)) for array in one],
+            }
+        )
     parameters = {}
     for name, parameter in model.named_parameters():
         g = parameter.grad.numpy()
