@@ -27,14 +27,19 @@ def read(app, config):
     if url and not re.fullmatch(r"https?://\S+", url):
         raise ConfigError(f"CNNLIB_URL wants the address of the published book, got {url!r}")
     config.html_baseurl = url and url.rstrip("/") + "/"
-    root = Path(app.srcdir)
+    config.book_edition = edition(app.srcdir)
+
+
+def edition(root):
+    """The digest of the book in a folder."""
+    root = Path(root)
     paths = [
         path
         for pattern in ("book/*.ipynb", "book/*.md", *run_in_browser.SOURCES)
         for path in root.glob(pattern)
     ]
     files = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
-    config.book_edition = run_in_browser.edition({name: path.read_bytes() for name, path in files.items()})
+    return run_in_browser.edition({name: path.read_bytes() for name, path in files.items()})
 
 
 def description(doctree):
