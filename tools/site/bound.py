@@ -78,6 +78,10 @@ def document(site, parts, about, address=""):
     front = BeautifulSoup(
         FRONT.format_map({key: escape(value) for key, value in about.items()}), "html.parser"
     )
+    if picture := bodies[0].select_one(".cnn-pipeline"):
+        picture = copy.copy(picture)
+        del picture["id"]
+        front.select_one(".cover-abstract").insert_after(picture)
     if not address:
         front.select_one(".about-address").decompose()
     everything = [*front.find_all("section", recursive=False), contents(bodies, new), *bodies]
@@ -146,7 +150,7 @@ def contents(chapters, new):
     nav.extend([new("h1", {"class": "level-1", "id": "contents"}, "Contents"), rows])
     for chapter in chapters:
         for heading in chapter.select(".part, .level-0, .level-1"):
-            kind = heading["class"]
+            (kind,) = heading.get_attribute_list("class")
             place = chapter["id"] if kind == "level-0" else heading.get("id") or heading.parent["id"]
             row, link = new("li", {"class": f"of-{kind}"}), new("a", {"href": f"#{place}"})
             link.extend(copy.copy(inside) for inside in heading.contents)

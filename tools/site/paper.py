@@ -25,13 +25,14 @@ PRESSED = "button, input, select, textarea, form, details, summary, label, scrip
 
 
 def key_states(sizes, printed):
-    """The indices of the frames that stand for all on paper, in order: those that are `printed` in any case, and while these are
-    fewer than STATES, the one in the middle of each axis, the first and the last. sizes: how many values each axis has."""
-    frames = list(product(*map(range, sizes)))
-    states = {*printed}
-    for at in ([size // 2 for size in sizes], [0] * len(sizes), [size - 1 for size in sizes]):
-        if len(states) < STATES:
-            states.add(frames.index(tuple(at)))
+    """The indices of the frames that stand for all on paper, in order: those that are `printed` in any case, and, while these are
+    fewer than STATES, the first of those that are farthest from them. sizes: how many values each axis has."""
+    frames, states = list(product(*map(range, sizes))), {*printed}
+    while len(states) < min(STATES, len(frames)):
+        far = [
+            min((sum(map(abs, map(int.__sub__, at, frames[k]))) for k in states), default=0) for at in frames
+        ]
+        states.add(far.index(max(far)))
     return sorted(states)
 
 
@@ -60,8 +61,10 @@ def unfold(page):
     """Leave out the programs that the page folds, and what they print; what moves or is drawn in a fold is kept. Other folds
     are laid open."""
     for fold in page.select(".fold-quiet > details"):
-        shown = [output for output in fold.select(".cell_output") if output.select(SHOWS)]
-        fold.replace_with(*shown)
+        cell = fold.parent
+        fold.replace_with(*[output for output in fold.select(".cell_output") if output.select(SHOWS)])
+        if not cell.get_text(strip=True):
+            cell.decompose()
     for fold in page.select("details"):
         card, summary = "cnn-card" in fold.get("class", ()), fold.find("summary", recursive=False)
         fold.name = "div"

@@ -34,13 +34,23 @@ WIDTH = 643  # pixels, of 170 mm
 FILL = """numbers => document.querySelectorAll(".page-number").forEach(e => {
   e.textContent = numbers[e.dataset.of] ?? "000";
 })"""
-# Tables and drawings that are wider than the page are set smaller, down to six tenths.
-FIT = """most => document.querySelectorAll("table, .cnn-figure, .cnn-explorer, .cnn-pipeline, .state, mjx-container[display]").forEach(e => {
-  const { left } = e.getBoundingClientRect();
-  const right = Math.max(...[e, ...e.querySelectorAll(":not(svg *)")].map(part => part.getBoundingClientRect().right));
-  const zoom = (most - left) / (right - left);
-  if (zoom < 1 && zoom > 0.6) e.style.zoom = zoom * getComputedStyle(e).zoom;
-})"""
+# States of Frames that nearly stand in one row are set smaller, so that they do; tables and drawings that are wider than the page,
+# so that they are not, down to six tenths.
+FIT = """most => {
+  for (const row of document.querySelectorAll(".states")) {
+    const states = [...row.querySelectorAll(".state")].map(state => state.getBoundingClientRect());
+    const gap = parseFloat(getComputedStyle(row).columnGap), zoom = getComputedStyle(row).zoom;
+    const needed = states.reduce((sum, { width }) => sum + width, 0) + gap * zoom * (states.length - 1);
+    const fits = (most - row.getBoundingClientRect().left - 1) / needed;
+    if (fits < 1 && fits > 0.85) row.style.zoom = zoom * fits;
+  }
+  for (const e of document.querySelectorAll("table, .cnn-figure, .cnn-explorer, .cnn-pipeline, .state, mjx-container[display]")) {
+    const { left } = e.getBoundingClientRect();
+    const right = Math.max(...[e, ...e.querySelectorAll(":not(svg *)")].map(part => part.getBoundingClientRect().right));
+    const fits = (most - left) / (right - left);
+    if (fits < 1 && fits > 0.6) e.style.zoom = fits * getComputedStyle(e).zoom;
+  }
+}"""
 # What is wider than the page, by its own words or those of what holds it. Drawings are judged as a whole.
 WIDE = """most => [...document.querySelectorAll("body *:not(svg *)")]
   .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > most + 1)
