@@ -383,8 +383,13 @@ def test_a_broken_link_is_reported(small, tmp_path, page, text, reported):
     assert problem.startswith(reported)
 
 
-def test_a_heavy_book_is_reported_and_jupyterlite_is_not_weighed(tmp_path):
-    for name, size in {"a.js": built_pages.MAX_SITE_BYTES - 10, "b.js": 10, "lite/c.js": 10}.items():
+def test_a_heavy_book_is_reported_and_neither_jupyterlite_nor_the_pdf_is_weighed(tmp_path):
+    for name, size in {
+        "a.js": built_pages.MAX_SITE_BYTES - 10,
+        "b.js": 10,
+        "lite/c.js": 10,
+        "d.pdf": 10,
+    }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
     assert built_pages.weight_problems(tmp_path) == []

@@ -453,9 +453,11 @@ def site_problems(site):
 
 
 def weight_problems(site):
-    """Whether all files under `site` but those of JupyterLite together are too large."""
+    """Whether all files under `site` but those of JupyterLite and the book as a PDF together are too large."""
     paths = [
-        path for path in Path(site).rglob("*") if path.is_file() and not path.is_relative_to(site / LITE)
+        path
+        for path in Path(site).rglob("*")
+        if path.is_file() and path.suffix != ".pdf" and not path.is_relative_to(site / LITE)
     ]
     sizes = {path.relative_to(site).as_posix(): path.stat().st_size for path in paths}
     if (total := sum(sizes.values())) <= MAX_SITE_BYTES:

@@ -26,13 +26,14 @@ PRESSED = "button, input, select, textarea, form, details, summary, label, scrip
 
 def key_states(sizes, printed):
     """The indices of the frames that stand for all on paper, in order: those that are `printed` in any case, and, while these are
-    fewer than STATES, the first of those that are farthest from them. sizes: how many values each axis has."""
+    fewer than STATES, the one that is farthest from them, of several the one in the middle. sizes: how many values each axis has."""
     frames, states = list(product(*map(range, sizes))), {*printed}
     while len(states) < min(STATES, len(frames)):
         far = [
             min((sum(map(abs, map(int.__sub__, at, frames[k]))) for k in states), default=0) for at in frames
         ]
-        states.add(far.index(max(far)))
+        farthest = [k for k, distance in enumerate(far) if distance == max(far)]
+        states.add(farthest[len(farthest) // 2])
     return sorted(states)
 
 
@@ -115,7 +116,7 @@ def reference(new, place, words):
 
 def own_ids(page, name):
     """Put the page's name before each of its ids and before what refers to them."""
-    for part in page.find_all(True):
+    for part in [page, *page.find_all(True)]:
         for key in REFERS:
             if value := part.get(key):
                 part[key] = " ".join(
