@@ -142,6 +142,21 @@ def test_a_solution_without_a_question_has_a_name_all_the_same():
     assert answers[0][:2] == ("1", "Exercise 1") and page.find(id="one--exercise-1")
 
 
+def test_explorers_and_cards_of_mistakes_keep_what_can_be_read():
+    explorer = '<div class="cnn-explorer"><p class="cnn-legend">Choose any cell: tap. <i>Blue</i> is read.</p><div class="cnn-still">1</div><script>x</script></div>'
+    card = '<details class="cnn-card" id="k"><summary><b>not rotated</b><span>dx</span></summary><p>It must turn.</p><pre>lines</pre></details>'
+    page, *_ = on_paper(explorer + card)
+    assert page.get_text(" ", strip=True) == "Blue is read. 1 not rotated dx It must turn."
+    assert not paper.faults([page])
+
+
+def test_the_book_is_where_it_is_published(monkeypatch):
+    monkeypatch.setenv("CNNLIB_URL", "https://example.org/b")
+    assert pdf.about(ROOT, DATE)["address"] == "https://example.org/b/"
+    monkeypatch.delenv("CNNLIB_URL")
+    assert pdf.about(ROOT, DATE)["address"] == ""
+
+
 def test_ids_and_what_refers_to_them_get_the_name_of_the_page():
     body = """<h2 id="a b"><svg><use href="#A"></use><g clip-path="url(#c)" style="fill: url('#c')"></g><clipPath id="c"></clipPath></svg></h2>
     <p aria-labelledby="a c"><label for="a"></label><a href="#c">x</a></p>"""

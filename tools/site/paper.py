@@ -6,7 +6,6 @@ questions, with the solutions at the end. Every id gets its page's name before i
 
 import json
 import re
-from html import unescape
 from itertools import product
 from urllib.parse import unquote
 
@@ -136,7 +135,7 @@ def lead(page, name, pages, address=""):
     for link in page.select("a[href]"):
         if "on-page" in link.get("class", ()):
             continue
-        target, _, place = unquote(unescape(link["href"])).partition("#")
+        target, _, place = unquote(link["href"]).partition("#")
         if re.match(r"[a-z][a-z0-9+.-]*:", target):
             continue
         target = target.rpartition("/")[2].removesuffix(".html") if target else name

@@ -35,7 +35,7 @@ FILL = """numbers => document.querySelectorAll(".page-number").forEach(e => {
   e.textContent = numbers[e.dataset.of] ?? "000";
 })"""
 # States of Frames that nearly stand in one row are set smaller, so that they do; tables and drawings that are wider than the page,
-# so that they are not, down to six tenths.
+# so that they are not, down to six tenths. A long box may be divided.
 FIT = """most => {
   for (const row of document.querySelectorAll(".states")) {
     const states = [...row.querySelectorAll(".state")].map(state => state.getBoundingClientRect());
@@ -50,6 +50,8 @@ FIT = """most => {
     const fits = (most - left) / (right - left);
     if (fits < 1 && fits > 0.6) e.style.zoom = fits * getComputedStyle(e).zoom;
   }
+  for (const box of document.querySelectorAll(".admonition"))
+    if (box.offsetHeight > 400) box.style.breakInside = "auto";  // or half of the page before it stays empty
 }"""
 # What is wider than the page, by its own words or those of what holds it. Drawings are judged as a whole.
 WIDE = """most => [...document.querySelectorAll("body *:not(svg *)")]
@@ -75,7 +77,7 @@ def about(root, date):
         "edition": head.edition(root),
         "date": f"{date.day} {date:%B %Y}",
         "licence": f"© {config['copyright']}",
-        "address": os.environ.get("CNNLIB_URL", ""),
+        "address": (url := os.environ.get("CNNLIB_URL", "")) and url.rstrip("/") + "/",
     }
 
 
