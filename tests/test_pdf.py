@@ -405,6 +405,13 @@ def test_what_is_wider_than_a_page_is_refused(chromium, tmp_path, width, refused
         pdf.printed(tmp_path / "a.html", tmp_path / "a.pdf", chromium)
 
 
+def test_a_font_that_cannot_be_read_is_refused(chromium, tmp_path):
+    rule = '@font-face { font-family: "Lost"; src: url("lost.ttf") } p { font-family: Lost }'
+    (tmp_path / "a.html").write_text(f"<style>{rule}</style><p>text")
+    with pytest.raises(ValueError, match="fonts that cannot be read: .*Lost"):
+        pdf.printed(tmp_path / "a.html", tmp_path / "a.pdf", chromium)
+
+
 # Around it.
 
 

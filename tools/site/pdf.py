@@ -34,6 +34,7 @@ WIDTH = 643  # pixels, of 170 mm
 FILL = """numbers => document.querySelectorAll(".page-number").forEach(e => {
   e.textContent = numbers[e.dataset.of] ?? "000";
 })"""
+FONTS = """document.fonts.ready.then(all => [...all].filter(font => font.status === "error").map(font => font.family))"""
 # States of Frames that nearly stand in one row are set smaller, so that they do; tables and drawings that are wider than the page,
 # so that they are not, down to six tenths. A long box may be divided.
 FIT = """most => {
@@ -83,12 +84,13 @@ def about(root, date):
 
 def printed(html, out, browser):
     """Print the document in the file `html` into the file `out`, until the numbers of its pages are those that stand in it:
-    {place: number}. ValueError where something is wider than a page."""
+    {place: number}. ValueError where something is wider than a page, or a font is missing."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 900})
     page.set_default_timeout(900_000)
     page.emulate_media(media="print")
     page.goto(html.as_uri())
-    page.evaluate("document.fonts.ready")
+    if missing := page.evaluate(FONTS):
+        raise ValueError(f"fonts that cannot be read: {missing}")
     page.evaluate(FIT, WIDTH)
     if wide := page.evaluate(WIDE, WIDTH):
         raise ValueError("\n".join(["wider than a page:", *wide[:20]]))
