@@ -3,10 +3,9 @@
 import datetime
 import json
 import shutil
-import time
 
 import bound
-import head
+import editions
 import paper
 import pdf
 import pypdf
@@ -22,9 +21,6 @@ PAGE = '<html><body><svg aria-hidden="true"><defs><path id="A" d="M0 0H900V900H0
 SOLVED = """<div class="cell tag_hide-cell fold-solution"><details class="admonition hide"><summary><p>Solution</p></summary>
 <div class="exercise-solution"><p>It is {}.</p></div></details></div>"""
 QUESTION = '<p><strong>{}. Title {}.</strong> Why?</p><div class="cell"><div class="cnn-exercise"><p>x.1: no answer yet</p><ul><li>a: this</li></ul></div></div>'
-
-
-DATE = datetime.date(2026, 2, 3)
 
 
 def on_paper(body, name="one", names=("one", "two"), **more):
@@ -152,9 +148,9 @@ def test_explorers_and_cards_of_mistakes_keep_what_can_be_read():
 
 def test_the_book_is_where_it_is_published(monkeypatch):
     monkeypatch.setenv("CNNLIB_URL", "https://example.org/b")
-    assert pdf.about(ROOT, DATE)["address"] == "https://example.org/b/"
+    assert pdf.about(ROOT)["address"] == "https://example.org/b/"
     monkeypatch.delenv("CNNLIB_URL")
-    assert pdf.about(ROOT, DATE)["address"] == ""
+    assert pdf.about(ROOT)["address"] == ""
 
 
 def test_ids_and_what_refers_to_them_get_the_name_of_the_page():
@@ -221,7 +217,7 @@ def test_two_chapters_keep_what_is_on_their_pages(site):
     solved = sorted(
         (page for page in pages if "fold-solution" in texts[page]), key=lambda page: len(texts[page])
     )[:2]
-    html, headings = bound.document(site, [("A part", solved)], pdf.about(ROOT, DATE))
+    html, headings = bound.document(site, [("A part", solved)], pdf.about(ROOT))
     tree = BeautifulSoup(html, "html.parser")
     for page in solved:
         here, there = tree.find(id=page.rpartition("/")[2]), texts[page].partition("<article")[2]
@@ -258,7 +254,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def document(small):
-    return bound.document(*small, pdf.about(ROOT, DATE))
+    return bound.document(*small, pdf.about(ROOT))
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +263,7 @@ def print_and_places(document, chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pdf")
     (folder / "book.html").write_text(document[0], encoding="utf-8")
     places = pdf.printed(folder / "book.html", folder / "book.pdf", chromium)
-    pdf.finish(folder / "book.pdf", pdf.about(ROOT, DATE), document[1])
+    pdf.finish(folder / "book.pdf", pdf.about(ROOT), document[1])
     return folder / "book.pdf", places
 
 
@@ -282,11 +278,11 @@ def said(page):
 
 def test_the_print_is_without_fault_and_says_what_it_is(made, document):
     assert pdf.faults(made, document[1]) == []
-    reader, about = pypdf.PdfReader(made), pdf.about(ROOT, DATE)
+    reader, about = pypdf.PdfReader(made), pdf.about(ROOT)
     assert reader.root_object["/PageMode"] == "/UseOutlines" and reader.root_object["/Lang"] == "en"
     assert reader.metadata.title == about["title"] and reader.metadata.author == about["authors"]
     first = said(reader.pages[0])
-    assert about["title"] in first and about["edition"] in first and "3 February 2026" in first
+    assert about["title"] in first and about["edition"] in first and about["date"] in first
 
 
 def test_the_outline_has_parts_chapters_sections_and_formulas(made):
@@ -390,7 +386,7 @@ def test_a_print_that_is_too_large_is_a_fault(made, document, monkeypatch):
 def test_an_outline_without_all_headings_is_refused(made, document, tmp_path):
     shutil.copyfile(made, tmp_path / "book.pdf")
     with pytest.raises(ValueError, match="headings, and"):
-        pdf.finish(tmp_path / "book.pdf", pdf.about(ROOT, DATE), [*document[1], (1, "One more")])
+        pdf.finish(tmp_path / "book.pdf", pdf.about(ROOT), [*document[1], (1, "One more")])
 
 
 @pytest.mark.parametrize("width, refused", [(600, False), (900, True)])
@@ -442,27 +438,20 @@ def test_pages_are_built_where_they_are_missing_or_of_another_edition(tmp_path, 
     monkeypatch.setattr(pdf, "SITE", tmp_path)
     monkeypatch.setattr(pdf.subprocess, "run", lambda command, check: asked.append(command[1:]))
     pdf.build("abc")
-    (tmp_path / f"{head.CITE}.html").write_text("edition abd")
+    (tmp_path / f"{editions.CITE}.html").write_text("digest abd")
     pdf.build("abc")
     assert asked == [["build", str(ROOT)]] * 2
     pdf.build("abd")
     assert len(asked) == 2
 
 
-def test_the_date_can_be_given(monkeypatch):
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    assert pdf.today() == datetime.date(1970, 1, 2)
-    monkeypatch.delenv("SOURCE_DATE_EPOCH")
-    assert abs((pdf.today() - datetime.datetime.fromtimestamp(time.time(), datetime.UTC).date()).days) <= 1
-
-
 def test_a_released_book_has_the_date_of_its_release(tmp_path):
     shutil.copyfile(ROOT / "_config.yml", tmp_path / "_config.yml")
-    citation = yaml.safe_load((ROOT / head.CITATION).read_text(encoding="utf-8"))
-    (tmp_path / head.CITATION).write_text(
+    citation = yaml.safe_load((ROOT / editions.CITATION).read_text(encoding="utf-8"))
+    (tmp_path / editions.CITATION).write_text(
         yaml.safe_dump(citation | {"date-released": datetime.date(2025, 12, 31)})
     )
-    assert pdf.about(tmp_path, datetime.date(2026, 2, 3))["date"] == "31 December 2025"
+    assert pdf.about(tmp_path)["date"] == "31 December 2025"
 
 
 def test_the_workflow_that_publishes_makes_it_with_the_command_of_the_readme():

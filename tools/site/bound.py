@@ -27,14 +27,14 @@ FONTS = {  # of matplotlib, so that every machine sets the same pages
 FRONT = """<section class="cover"><p class="cover-title">{title}</p>
 <p class="cover-abstract">{abstract}</p>
 <p class="cover-authors">{authors}</p>
-<p class="cover-edition">Version {version}, edition {edition}<br/>{date}</p></section>
+<p class="cover-edition">Version {version}, digest {edition}<br/>{date}</p></section>
 <section class="about"><h1 class="level-1" id="about-this-pdf">About this PDF</h1>
 <p>This is the whole book, printed from its web pages. What moves there stands still here: of each moving picture you see the
 states that show its point, of each picture that answers to a finger the first one. The programs that a chapter shows are all
 here. Programs that its page folds away, because they draw a picture, make a table or check what is said, are left out; you find
 them in the notebook of the chapter.</p>
 <p>Solutions stand at the end of the book. Each exercise names the page of its solution, and each solution leads back.</p>
-<p>The edition is a fingerprint of the chapters and of the library <code>cnnlib</code> that computes them. Who has another one
+<p>The digest is made of the chapters and of the library <code>cnnlib</code> that computes them. Who has another one
 may see other numbers.</p>
 <p>{licence}</p><p class="about-address">The pages that move: <a href="{address}">{address}</a></p></section>"""
 

@@ -7,7 +7,6 @@ most MOST bytes. Where the pages are missing, or of another edition, it builds t
 """
 
 import argparse
-import datetime
 import os
 import re
 import shutil
@@ -64,12 +63,12 @@ ZIP = re.compile(
 )
 
 
-def about(root, date):
+def about(root):
     """What the first pages say of the book."""
     said = editions.citation(root)
     config = yaml.safe_load(Path(root, "_config.yml").read_text(encoding="utf-8"))
     names = [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in said["authors"]]
-    date = said.get("date-released", date)
+    date = said["date-released"]
     return {
         "title": said["title"],
         "abstract": said["abstract"],
@@ -139,7 +138,7 @@ def finish(path, about, headings):
         {
             "/Title": about["title"],
             "/Author": about["authors"],
-            "/Subject": f"{about['abstract']} Version {about['version']}, edition {about['edition']}.",
+            "/Subject": f"{about['abstract']} Version {about['version']}, digest {about['edition']}.",
         }
     )
     writer.root_object[NameObject("/PageMode")] = NameObject("/UseOutlines")
@@ -198,17 +197,11 @@ def offer(pdf, site):
 
 def build(edition):
     """Build the pages, if they are not there or are of another edition."""
-    cite = SITE / f"{head.CITE}.html"
-    if cite.is_file() and f"edition {edition}" in cite.read_text(encoding="utf-8"):
+    cite = SITE / f"{editions.CITE}.html"
+    if cite.is_file() and f"digest {edition}" in cite.read_text(encoding="utf-8"):
         return
     program = shutil.which("jupyter-book", path=sysconfig.get_path("scripts"))
     subprocess.run([program, "build", str(ROOT)], check=True)
-
-
-def today():
-    """The date, or that which SOURCE_DATE_EPOCH names, for builds that can be repeated."""
-    seconds = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date()
 
 
 def main():
@@ -219,7 +212,7 @@ def main():
         sys.exit(trouble)
     from playwright.sync_api import sync_playwright
 
-    began, said = time.time(), about(ROOT, today())
+    began, said = time.time(), about(ROOT)
     build(said["edition"])
     OUT.mkdir(parents=True, exist_ok=True)
     source, out = OUT / "book.html", OUT / NAME
