@@ -120,8 +120,8 @@ def test_on_a_phone_all_can_be_read_with_scripts_and_without(chromium, tmp_path,
 
 
 SPOILT = [
-    ("has(card.dataset.of, layer.value) && ", ""),
-    ("has(card.dataset.g, gradient.value) && ", ""),
+    ("has(card.dataset.of, of.value) && ", ""),
+    ("has(card.dataset.g, g.value) && ", ""),
     ("asked.every", "asked.some"),
     (".split(/\\s+/).filter(Boolean)", ".split()"),
     ("section.hidden = !section", "section.title = !section"),

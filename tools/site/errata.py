@@ -62,7 +62,7 @@ def claimed(root):
 
 def rows(found, readings, lecture=None):
     """What the page has a card for: {"kind", "claims", "fair", "reading"} of each, errata first. What was reconstructed needs no
-    reading: its claims of one entry and one reason are one card. ValueError for a claim without a reading, or one without a claim."""
+    reading: its claims of one entry are one card. ValueError for a claim without a reading, or one without a claim."""
     by_part = {claim["part"]: claim for claim in found}
     cards, taken = [], []
     for key, reading in readings.items():
@@ -82,7 +82,7 @@ def rows(found, readings, lecture=None):
     groups = {}
     for claim in found:
         if claim["verdict"] == "reconstructed":
-            groups.setdefault((claim["entry"], claim["why"]), []).append(claim)
+            groups.setdefault(claim["entry"], []).append(claim)
     cards += [
         {"kind": "reconstructed", "claims": mine, "fair": [], "reading": {}} for mine in groups.values()
     ]
@@ -204,7 +204,7 @@ class Errata(FromTheClaims):
         """The nodes."""
         lecture = self.arguments[0]
         found = rows(self.claimed()[0], readings(), lecture)
-        box = nodes.container("", classes=["cnn-answers", "cnn-cards"])
+        box = nodes.container("", classes=["cnn-answers", "cnn-cards", "errata-cards"])
         for one in found:
             box += self.card(one, lecture)
         return [*self.markdown(f"{named(lecture)} {counted(found)}", nodes.container()).children, box]
@@ -214,7 +214,7 @@ class Errata(FromTheClaims):
         first, reading = one["claims"][0], one["reading"]
         made = card("", of=lecture, g=one["kind"], place=anchor(first["part"]), open=one["kind"] == "erratum")
         title = card_title("", "", kind=f"{KINDS[one['kind']][0]}, {first['entry']}")
-        title += nodes.strong("", reading.get("title") or first["why"][:1].upper() + first["why"][1:])
+        title += nodes.strong("", reading.get("title") or short(ledger()["entries"][first["entry"]]["what"]))
         made += title
         text = "\n\n".join(f"[{label}:]{{.errata-label}} {said}" for label, said in fields(one))
         return self.markdown(text, made)
@@ -224,6 +224,12 @@ def named(lecture):
     """A lecture's author and title, as a sentence in MyST."""
     author, title = (ledger()["lectures"][lecture][key] for key in ("author", "title"))
     return f"*{title}*, author not given." if author == "not given" else f"{author}, *{title}*."
+
+
+def short(statement):
+    """What a statement of the ledger is about: its beginning, with a capital letter."""
+    text = re.split(r"[;:.(](?:\s|$)| \((?!x\))|, each | \[", statement)[0].strip()
+    return text[:1].upper() + text[1:]
 
 
 def counted(found):
@@ -262,7 +268,8 @@ class OwnErrata(FromTheClaims):
         found = {claim["part"]: claim for claim in self.illustrated()}
         lines = []
         for one in tomllib.loads(OWN.read_text(encoding="utf-8"))["errata"]:
-            now = " ".join(plain(found[part]["said"]) + "." for part in one.get("claims", ()))
+            numbers = [found[part]["said"] for part in one.get("claims", ())]
+            now = " ".join(plain(said[:1].upper() + said[1:]) + "." for said in numbers)
             where = f"**[]({one['chapter']}.ipynb)**: " if "chapter" in one else ""
             lines.append(f"- {where}{one['said']} *Now:* {one['now']} {now} *Found by* {one['found']}.")
         return self.markdown("\n".join(lines), nodes.container()).children
