@@ -6,6 +6,7 @@ import shutil
 
 import bound
 import editions
+import page_kinds
 import paper
 import pdf
 import pypdf
@@ -428,9 +429,8 @@ def test_pages_offer_the_pdf_once_beside_the_zip(tmp_path):
 
 
 def test_every_chapter_has_a_place_for_the_link(site):
-    for _, found in bound.parts(ROOT):
-        for page in found:
-            assert len(pdf.ZIP.findall((site / f"{page}.html").read_text(encoding="utf-8"))) == 1
+    for page in page_kinds.chapters(ROOT):
+        assert len(pdf.ZIP.findall((site / f"{page}.html").read_text(encoding="utf-8"))) == 1
 
 
 def test_pages_are_built_where_they_are_missing_or_of_another_edition(tmp_path, monkeypatch):
