@@ -128,6 +128,8 @@ def test_the_glossary_has_each_term_and_each_synonym_leads_to_one(site):
     found = {line.text.strip("#\n "): line.find_next_sibling("dd") for line in page.select("dl.glossary dt")}
     words = [word for term in terms.values() for word in [term["name"], *term.get("synonyms", ())]]
     assert sorted(found) == sorted(words) and len(set(words)) == len(words), "a word for two terms"
+    ids = [tag["id"] for tag in page.select("[id]")]
+    assert len(set(ids)) == len(ids)
     for key, term in terms.items():
         said = found[term["name"]]
         assert term["says"].replace("'", "’") in said.text and said.select_one(

@@ -33,7 +33,7 @@ class Glossary(SphinxDirective):
                 [nodes.Text(word)],
                 None,
                 *self.get_source_info(),
-                f"term-{key}" if standard else None,
+                f"term-{key}" if standard else f"also-{nodes.make_id(word)}",
                 self.state.document,
             )
             said = nodes.paragraph()
