@@ -12,6 +12,7 @@ import numpy as np
 import built_pages
 import page_kinds
 import pytest
+import tables
 from bs4 import BeautifulSoup
 from building import ROOT
 from folds import LECTURES
@@ -108,8 +109,9 @@ LEFT_ALONE = """[...document.querySelectorAll('article p mjx-container:not([disp
   return place.getBoundingClientRect().left < drawing.getBoundingClientRect().right - 1;
 }).map(drawing => drawing.closest('p').textContent)"""
 # Printed lines without columns, of more letters than a phone has room for, whose end cannot be seen.
-UNREAD = """[...document.querySelectorAll("article .output.stream pre")].filter(text => text.scrollWidth > text.clientWidth)
-  .map(text => text.textContent).filter(text => !text.split("\\n").some(line => line.length > 38 && /\\S {2,}\\S|^ *\\[/.test(line)))"""
+UNREAD = f"""[...document.querySelectorAll("article .output.stream pre")].filter(text => text.scrollWidth > text.clientWidth)
+  .map(text => text.textContent)
+  .filter(text => !text.split("\\n").some(line => line.length > {tables.FOLDED} && /{tables.APART.pattern}/.test(line)))"""
 # What scrolls, and cannot be reached by the Tab key.
 OUT_OF_REACH = """[...document.querySelectorAll("article :not(svg, svg *)")]
   .filter(e => /auto|scroll/.test(getComputedStyle(e).overflow) && e.checkVisibility() && e.tabIndex !== 0 &&

@@ -2,6 +2,7 @@
 than what one reads at a sitting."""
 
 import re
+from copy import deepcopy
 from functools import cache
 
 import chapter_in_jupyter
@@ -11,6 +12,7 @@ import pytest
 from building import ROOT
 from folds import LECTURES
 from nbformat import v4
+from tables import FOLDED, PRINTED, is_prose
 
 WORDS, LINES, FIRST = 2200, 150, 60
 OTHERS = {"intro", "check_yours", "wrong_answers"}  # a first page, a workbench and a gallery
@@ -62,6 +64,75 @@ def shown(cell):
 
 def printed(cell):
     return "".join(out["text"] for out in cell.outputs if out.get("name") == "stdout")
+
+
+def too_wide(notebook):
+    """[(cell, line)] of what is printed for readers and a phone does not show whole: in open cells, below folded programs and in
+    solutions. What folded checks and claims print is for those who check, and may scroll."""
+    found, section = [], ""
+    for count, cell in enumerate(notebook.cells):
+        folded = "hide-cell" in cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown":
+            section = ([section] + re.findall(r"^## +(.*?)\s*$", cell.source, re.MULTILINE))[-1]
+        elif not folded or section == "Exercises":
+            room = FOLDED if folded or section == LECTURES else PRINTED
+            for out in cell.get("outputs", []):
+                stream, data = out.output_type == "stream", out.get("data", {})
+                text = out["text"] if stream else data.get("text/plain", "")
+                if len(data) < 2 and not (stream and is_prose(text)):
+                    found += [(count, line) for line in text.splitlines() if len(line) > room]
+    return found
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_a_chapter_prints_fits_a_phone(name):
+    assert too_wide(stored(name)) == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_wider_line_in_any_printed_text_of_a_chapter_is_found(name):
+    notebook, line = deepcopy(stored(name)), "column   " * 5
+    cells = [n for n, cell in enumerate(notebook.cells) if "hide-cell" not in cell.metadata.get("tags", [])]
+    spoilt = [n for n in cells if notebook.cells[n].cell_type == "code" and printed(notebook.cells[n])]
+    for n in spoilt:
+        next(out for out in notebook.cells[n].outputs if out.get("name") == "stdout").text += line
+    assert {n for n, _ in too_wide(notebook)} == set(spoilt)
+
+
+NUMBERS = "0.0625 " * 6
+EXERCISES = v4.new_markdown_cell("## Exercises")
+
+
+def prints(text, *tags, kind="stream"):
+    """A cell that prints a text, or, of another kind, ends in it."""
+    cell = v4.new_code_cell("print(x)", metadata={"tags": [*tags]})
+    given = {"text": text} if kind == "stream" else {"data": {"text/plain": text}}
+    cell.outputs = [v4.new_output(kind, **given)]
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "wide"),
+    [
+        ([prints("short")], 0),
+        ([prints("x" * 38)], 0),
+        ([prints("name   " + "x" * 32)], 1),
+        ([prints("name   " + "x" * 32, "hide-input")], 1),
+        ([prints("name   " + "x" * 32, "hide-cell")], 0),
+        ([EXERCISES, prints("name   " + "x" * 32, "hide-cell")], 1),
+        ([EXERCISES, v4.new_markdown_cell("## Next"), prints("name   " + "x" * 32, "hide-cell")], 0),
+        ([EXERCISES, prints("name   " + "x" * 30, "hide-cell")], 1),
+        ([v4.new_markdown_cell(f"## {LECTURES}\n\n### Next"), prints("name   " + "x" * 30)], 1),
+        ([prints("name   " + "x" * 30)], 0),
+        ([prints(f"[{NUMBERS}]\n[{NUMBERS}]")], 2),
+        ([prints(f"the gradient: [{NUMBERS}]")], 1),
+        ([prints(f"the gradient: {NUMBERS}")], 1),
+        ([prints("a sentence of more letters than a phone has room for")], 0),
+        ([prints("a text of more letters than a phone has room for", kind="execute_result")], 1),
+    ],
+)
+def test_a_printed_line_that_a_phone_does_not_show_whole_is_found(cells, wide):
+    assert len(too_wide(v4.new_notebook(cells=cells))) == wide
 
 
 @pytest.mark.parametrize("name", WRITTEN)

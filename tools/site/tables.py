@@ -1,6 +1,7 @@
 """Tables with formulas or programs in them, made so that they fit a narrow page: cells below each other.
 
-Printed text that is too long for it may be wrapped, if it has no columns.
+Printed text that is too long for it may be wrapped, if it has no columns. Where `practice` has filled lines with what it says
+of an answer, for terminals, these ends of lines are spaces on a page.
 
 A stored output stays as it is, byte for byte: what a style sheet needs to know of a table stands on the box around it.
 """
@@ -19,7 +20,14 @@ ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL)
 FORMULA = re.compile(r"\\\((.*?)\\\)", re.DOTALL)
 PROGRAM = re.compile(r"(?:in )?(?:code|cnnlib)|pytorch", re.IGNORECASE)
-APART = re.compile(r"\S {2,}\S|\S\t|^ *\[")  # what only columns have, and rows of numbers
+# What only columns have, and rows of numbers: wide gaps, brackets with little but numbers in them, five numbers in a row.
+APART = re.compile(r"\S {2,}\S|\S\t|^ *\[|[\[{][-\d.,:'e\[\]{} ]{16,}|([-\d.,]+ ){4}[-\d]")
+STREAM = re.compile(
+    r'(<div class="output stream sentences [^>]*><div class="highlight"><pre>(?:<span></span>)?)(.*?)(?=</pre>)',
+    re.DOTALL,
+)
+VERDICT = re.compile(r"[\w.]+: (?:not right|right|this cannot be judged)\b")
+ANSWER = re.compile(r"\w+\.\d+: ")  # that of an exercise
 COLUMNS = 4  # a table with more is read along its columns, and scrolls
 PAGE, PHONE, GLYPH, GAP = (
     688,
@@ -27,7 +35,11 @@ PAGE, PHONE, GLYPH, GAP = (
     9.2,
     20,
 )  # pixels: a page at the desk, on a phone; a letter; between two columns
-PRINTED = 38  # letters in a line of printed text on a phone
+PRINTED, FOLDED = 38, 36  # letters in a line of printed text on a phone, and inside a fold with a border
+WIDTH, FILLED = (
+    72,
+    range(50, 79),
+)  # what cnnlib.practice fills: the narrower width, and how long such lines are
 
 
 def mark_sentences(app, doctree):
@@ -39,14 +51,40 @@ def mark_sentences(app, doctree):
 
 def is_prose(text):
     """Whether a printed text is too long for a phone in lines that have no columns."""
-    long = [line for line in text.splitlines() if len(line) > PRINTED]
+    long = [line for line in text.splitlines() if len(line) > FOLDED]
     return bool(long) and not any(map(APART.search, long))
 
 
 def lay_out(app, pagename, templatename, context, doctree):
-    """Mark the tables of a page that are to be stacked where it is narrow, or, being too wide, anywhere."""
+    """Mark the tables of a page that are to be stacked where it is narrow, or, being too wide, anywhere; and the ends
+    of lines within a printed sentence."""
     if "body" in context:
-        context["body"] = TABLE.sub(marked, context["body"])
+        context["body"] = STREAM.sub(flowing, TABLE.sub(marked, context["body"]))
+
+
+def flowing(stream):
+    """A printed text whose verdict on an answer has each end of a line that is only there for width in a span."""
+    lines = stream[2].split("\n")
+    first = next((n for n, line in enumerate(lines) if VERDICT.match(line)), len(lines))
+    ends = (
+        "" if ANSWER.match("".join(lines[first : first + 1])) else ".:?!"
+    )  # a report has a line for each sentence
+    text = lines[0]
+    for n, line in enumerate(lines[1:], start=1):
+        if n > first and goes_on(unescape(lines[n - 1]), unescape(line), ends):
+            indent = line[: len(line) - len(line.lstrip())]
+            text += f'<span class="soft">\n{indent}</span>{line[len(indent) :]}'
+        else:
+            text += f"\n{line}"
+    return stream[1] + text
+
+
+def goes_on(line, after, ends):
+    """Whether a sentence goes on after a line, since the next word found no room in it. ends: what no such line ends in."""
+    if len(line) not in FILLED or line[-1] in ends or not after.strip():
+        return False
+    indent = len(after) - len(after.lstrip())
+    return indent == (4 if line[0] == " " else 0) and len(line) + 1 + len(after.split()[0]) > WIDTH
 
 
 def marked(table):
