@@ -83,9 +83,7 @@ def first_loss():
     return right, {
         "that is the loss of equal scores; their variance adds to it": round(equal, 6),
         "half the variance is added, not all of it": round(equal + 1, 6),
-        "the variance makes the loss larger: no answer is right by chance more often than it is wrong": round(
-            equal - 0.5, 6
-        ),
+        "the variance makes the loss larger, not smaller": round(equal - 0.5, 6),
         "that is in logarithms to base 10; the loss has the natural one": 1.5,
     }
 
