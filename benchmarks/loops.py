@@ -14,10 +14,8 @@ import threads  # noqa: F401, I001  (before NumPy)
 import argparse
 import ast
 import hashlib
-import io
 import json
 import time
-import tokenize
 from pathlib import Path
 
 import floor
@@ -57,16 +55,33 @@ def source(chapter=CHAPTER):
     return "\n\n\n".join(text for _, text in found)
 
 
+class Bare(ast.NodeTransformer):
+    """Takes away what does not run: docstrings and type hints."""
+
+    def visit_Expr(self, node):
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node):
+        return node.value and ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
 def bare(text):
-    """Python code without docstrings, comments and blank lines."""
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            lines[token.start[0] - 1] = token.line[: token.start[1]]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    """Python code without docstrings, comments, blank lines and type hints, nor the imports that only hints use."""
+    tree = Bare().visit(ast.parse(text))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+    tree.body = [node for node in tree.body if getattr(node, "names", True)]
+    return ast.unparse(tree)
 
 
 def digests(library=LIBRARY):

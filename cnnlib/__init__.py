@@ -9,20 +9,8 @@ all, each with its lecture's author, the chapter of the book that settles it, an
 
 from . import datasets, formulas, training
 from .gradcheck import check_gradients, numerical_gradient
-from .layers import (
-    AvgPool1d,
-    AvgPool2d,
-    Conv1d,
-    Conv2d,
-    Dense,
-    Flatten,
-    Layer,
-    MaxPool1d,
-    MaxPool2d,
-    ReLU,
-    Sigmoid,
-    Tanh,
-)
+from .layers import AvgPool1d, AvgPool2d, Conv1d, Conv2d, Dense, Flatten, Layer
+from .layers import MaxPool1d, MaxPool2d, ReLU, Sigmoid, Tanh
 from .losses import SoftmaxCrossEntropy, SquaredError
 from .network import Sequential
 from .optim import SGD

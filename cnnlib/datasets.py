@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, t_train, x_test, t_test
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -42,13 +43,13 @@ FOREIGN = {b"PK": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"<": "a web page",
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def seesaw():
+def seesaw() -> tuple[np.ndarray, np.ndarray]:
     """The four patterns of K15: x (1, 5, 4), two adjacent boxes on five places; t (4,), left 0 or right 1."""
     patterns = [[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
     return np.stack(patterns, axis=1)[np.newaxis].astype(float), np.array([0, 0, 1, 1], np.int64)
 
 
-def digits():
+def digits() -> Split:
     """The first 5,000 and 1,000 digits of MNIST's two splits (Q25), embedded in the library.
 
     Returns x_train (1, 28, 28, 5000), t_train (5000,), x_test (1, 28, 28, 1000), t_test (1000,).
@@ -57,7 +58,7 @@ def digits():
     return _floats(*_embedded())
 
 
-def colour_digits():
+def colour_digits() -> Split:
     """The digits in colour, 32 x 32 x 3, made for Z's network (Z15, Z17).
 
     Returns x_train (3, 32, 32, 5000), t_train (5000,), x_test (3, 32, 32, 1000), t_test (1000,).
@@ -70,7 +71,7 @@ def colour_digits():
     return _coloured(train, rng), t_train.astype(np.int64), _coloured(test, rng), t_test.astype(np.int64)
 
 
-def mnist(folder=None):
+def mnist(folder: str | os.PathLike | None = None) -> Split:
     """All of MNIST (Q25), from its four IDX files, each plain or .gz.
 
     Returns x_train (1, 28, 28, 60000), t_train (60000,), x_test (1, 28, 28, 10000), t_test (10000,).
@@ -105,7 +106,7 @@ def mnist(folder=None):
     return _floats(*arrays)
 
 
-def cifar10(folder=None):
+def cifar10(folder: str | os.PathLike | None = None) -> Split:
     """All of CIFAR-10 (Z17), from the six files of its binary version; `CIFAR10_CLASSES` names the labels.
 
     Returns x_train (3, 32, 32, 50000), t_train (50000,), x_test (3, 32, 32, 10000), t_test (10000,): 1.5 GB.

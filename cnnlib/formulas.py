@@ -6,28 +6,32 @@ whole ones are taken as float64, and softmax overflows above 709, as the sum doe
 is a ValueError: see ``AXES``.
 """
 
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from math import exp, log, tanh
 
 import numpy as np
+from numpy import ndarray as Array
 from numpy import ndindex as indices
+
+Pair = tuple[int, int]
 
 
 # ---- neurons and their derivatives ------------------------------------------------------------------
 
 
-def sigmoid(z):
+def sigmoid(z: float) -> float:
     """1 / (1 + e^-z) for one number (S06)."""
     return 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))
 
 
-def relu(z):
+def relu(z: float) -> float:
     """max(0, z) for one number (K01)."""
     return max(0.0, z)
 
 
-def activation(f, x):
+def activation(f: Callable[[float], float], x: Array) -> Array:
     """f of every element (Q04)."""
     a = np.zeros(x.shape)
     for index in indices(*x.shape):
@@ -35,7 +39,7 @@ def activation(f, x):
     return a
 
 
-def activation_backward(f, x, delta):
+def activation_backward(f: Callable[[float], float], x: Array, delta: Array) -> Array:
     """dx = delta f'(x), with f' from the output z = f(x) by Z02: z (1 - z), 1 - z^2, the step u(z)."""
     rules = {sigmoid: lambda z: z * (1 - z), tanh: lambda z: 1 - z * z, relu: lambda z: 1.0 if z > 0 else 0.0}
     dx = np.zeros(x.shape)
@@ -44,7 +48,7 @@ def activation_backward(f, x, delta):
     return dx
 
 
-def dense(x, W, b):
+def dense(x: Array, W: Array, b: Array) -> Array:
     """z_i = sum_j W_ij x_j + b_i for every example (Q03, S05). x (D_in, N), W (D_out, D_in) -> (D_out, N)."""
     (D_out, D_in), N = W.shape, x.shape[1]
     z = np.zeros((D_out, N))
@@ -55,7 +59,7 @@ def dense(x, W, b):
     return z
 
 
-def dense_backward(x, W, delta):
+def dense_backward(x: Array, W: Array, delta: Array) -> tuple[Array, Array, Array]:
     """dx_j = sum_i W_ij delta_i (Q12); dW_ij = sum_n delta_i x_j (Q13, S37); db_i = sum_n delta_i.
 
     Returns dx, dW, db.
@@ -73,12 +77,12 @@ def dense_backward(x, W, delta):
 # ---- losses -----------------------------------------------------------------------------------------
 
 
-def softmax(z):
+def softmax(z: Array) -> Array:
     """p_i = e^{z_i} / sum_j e^{z_j} for the scores (K,) of one example (K04, S13)."""
     return np.array([exp(z_i) for z_i in z]) / sum(exp(z_j) for z_j in z)
 
 
-def softmax_jacobian(z):
+def softmax_jacobian(z: Array) -> Array:
     """dp_i / dz_j: p_i (1 - p_i) where i = j, else -p_i p_j (S14). (K,) -> (K, K), row i, column j."""
     p, K = softmax(z), len(z)
     D = np.zeros((K, K))
@@ -87,13 +91,13 @@ def softmax_jacobian(z):
     return D
 
 
-def cross_entropy(scores, labels):
+def cross_entropy(scores: Array, labels: Array) -> float:
     """1/N sum_n -log p_label (K04): scores (K, N), labels (N,)."""
     N = len(labels)
     return sum(-log(softmax(scores[:, n])[labels[n]]) for n in range(N)) / N
 
 
-def cross_entropy_backward(scores, labels):
+def cross_entropy_backward(scores: Array, labels: Array) -> Array:
     """dL/dz_i = sum_j dL/dp_j dp_j/dz_i with dL/dp_j = -y_j / p_j (S13 to S15), over N. (K, N) -> (K, N)."""
     K, N = scores.shape
     dz = np.zeros((K, N))
@@ -105,13 +109,13 @@ def cross_entropy_backward(scores, labels):
     return dz
 
 
-def squared_error(outputs, targets):
+def squared_error(outputs: Array, targets: Array) -> float:
     """1/N sum_n 1/2 sum_i (a_i - y_i)^2 (Q06, Q07): both (D, N)."""
     D, N = outputs.shape
     return sum((outputs[i, n] - targets[i, n]) ** 2 / 2 for i, n in indices(D, N)) / N
 
 
-def squared_error_backward(outputs, targets):
+def squared_error_backward(outputs: Array, targets: Array) -> Array:
     """dJ/da_i = -(y_i - a_i), over N (Q11 before f')."""
     D, N = outputs.shape
     da = np.zeros((D, N))
@@ -123,18 +127,18 @@ def squared_error_backward(outputs, targets):
 # ---- convolution ------------------------------------------------------------------------------------
 
 
-def output_size(size, kernel, stride=1, padding=0):
+def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
     """(size + 2 padding - kernel) / stride + 1, rounded down (Q16)."""
     return (size + 2 * padding - kernel) // stride + 1
 
 
-def pixel(x, c, i, j, n, outside=0.0):
+def pixel(x: Array, c: int, i: int, j: int, n: int, outside: float = 0.0) -> float:
     """x[c, i, j, n], or ``outside`` where (i, j) is off the image."""
     inside = 0 <= i < x.shape[1] and 0 <= j < x.shape[2]
     return x[c, i, j, n] if inside else outside
 
 
-def correlate2d(x, W, b, stride=(1, 1), padding=(0, 0)):
+def correlate2d(x: Array, W: Array, b: Array, stride: Pair = (1, 1), padding: Pair = (0, 0)) -> Array:
     """z[o,i,j] = b[o] + sum_c sum_u sum_v W[o,c,u,v] x[c, s i + u - p, s j + v - p] (Q15; compare Z14).
 
     x (C_in, H, W, N), W (C_out, C_in, KH, KW), b (C_out,) -> (C_out, OH, OW, N).
@@ -151,7 +155,9 @@ def correlate2d(x, W, b, stride=(1, 1), padding=(0, 0)):
     return z
 
 
-def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
+def correlate2d_backward(
+    x: Array, W: Array, delta: Array, stride: Pair = (1, 1), padding: Pair = (0, 0)
+) -> tuple[Array, Array, Array]:
     """Every product of the forward sum, sent back to its two factors and to its bias (K12, Q14, S22, S25).
 
     dx[c,h,w] = sum of W[o,c,u,v] delta[o,i,j] over all (o,i,j,u,v) with s i + u - p = h and s j + v - p = w;
@@ -171,7 +177,7 @@ def correlate2d_backward(x, W, delta, stride=(1, 1), padding=(0, 0)):
     return dx, dW, db
 
 
-def convolve2d(f, g):
+def convolve2d(f: Array, g: Array) -> Array:
     """h_ij = sum_m sum_n f(i-m, j-n) g(m,n), f zero off its grid (S17): a true convolution.
 
     f (H, W), g (M, N) -> every (i, j) that any f reaches, (H + M - 1, W + N - 1).
@@ -194,21 +200,21 @@ def window(x, c, i, j, n, kernel, stride, padding, outside):
         yield (h, w), pixel(x, c, h, w, n, outside)
 
 
-def pooled_shape(x, kernel, stride, padding):
+def pooled_shape(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, ...]:
     """(C, OH, OW, N) for windows over x."""
     OH, OW = (output_size(*sizes) for sizes in zip(x.shape[1:3], kernel, stride, padding))
     return x.shape[0], OH, OW, x.shape[3]
 
 
-def max_pool2d(x, kernel, stride, padding=(0, 0)):
+def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
     """The largest value of each window (S20, Q18). x (C, H, W, N) -> (C, OH, OW, N)."""
     z = np.zeros(pooled_shape(x, kernel, stride, padding))
-    for index in indices(*z.shape):
-        z[index] = max(value for _, value in window(x, *index, kernel, stride, padding, -np.inf))
+    for c, i, j, n in indices(*z.shape):
+        z[c, i, j, n] = max(value for _, value in window(x, c, i, j, n, kernel, stride, padding, -np.inf))
     return z
 
 
-def max_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
+def max_pool2d_backward(x: Array, delta: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
     """Each delta to the first place that holds its window's maximum (K10, Q19, S21)."""
     dx = np.zeros(x.shape)
     for c, i, j, n in indices(*delta.shape):
@@ -218,16 +224,16 @@ def max_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
     return dx
 
 
-def avg_pool2d(x, kernel, stride, padding=(0, 0)):
+def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
     """The mean of each window, zeros of the padding counted (Q20). x (C, H, W, N) -> (C, OH, OW, N)."""
     z = np.zeros(pooled_shape(x, kernel, stride, padding))
-    for index in indices(*z.shape):
-        values = [value for _, value in window(x, *index, kernel, stride, padding, 0.0)]
-        z[index] = sum(values) / len(values)
+    for c, i, j, n in indices(*z.shape):
+        values = [value for _, value in window(x, c, i, j, n, kernel, stride, padding, 0.0)]
+        z[c, i, j, n] = sum(values) / len(values)
     return z
 
 
-def avg_pool2d_backward(x, delta, kernel, stride, padding=(0, 0)):
+def avg_pool2d_backward(x: Array, delta: Array, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:
     """Each delta shared equally by the places of its window (Q21)."""
     dx = np.zeros(x.shape)
     for c, i, j, n in indices(*delta.shape):
@@ -252,11 +258,11 @@ def of_a_number(function):
     return checked
 
 
-sigmoid, relu = of_a_number(sigmoid), of_a_number(relu)
+globals().update(sigmoid=of_a_number(sigmoid), relu=of_a_number(relu))
 IMAGES, KERNELS, WHOLE = "C H W N", "C_out C KH KW", (int, np.integer)
 POOL = {"x": IMAGES, "kernel": 1, "stride": 1, "padding": 0}
 CONV = {"x": IMAGES, "W": KERNELS, "stride": 1, "padding": 0}
-AXES = {  # of each array, the same size where the name is the same; of each pair, the least number
+AXES: dict = {  # of each array, the same size where the name is the same; of each pair, the least number
     activation: {"x": "..."},
     activation_backward: {"f": (sigmoid, tanh, relu), "x": "...", "delta": "..."},
     dense: {"x": "D_in N", "W": "D_out D_in", "b": "D_out"},

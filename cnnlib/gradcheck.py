@@ -1,17 +1,18 @@
 """Finite differences: the judge that knows nothing of backpropagation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from . import judged
-from .layers.base import is_number
+from .layers.base import Array, Seed, is_number
 
 STEPS = 8.0 ** np.arange(-2, 9)  # of look_closer, in eps: from 1.6e-8 to 17 where eps is 1e-6
 
 
-def numerical_gradient(f, x, eps=1e-6):
+def numerical_gradient(f: Callable[[Array], float], x: Array, eps: float = 1e-6) -> Array:
     """df/dx by central differences, (f(x + eps) - f(x - eps)) / (2 eps) for each element of x in turn.
 
     f(x) -> one real number, in double precision, for a float64 array x of any shape and memory order. f is
@@ -58,21 +59,22 @@ class GradientReport:
     remarks: list = field(default_factory=list)
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """True when all has been judged, and every error is at most ``tol`` (NaN is not)."""
         return not (self.notes or self.remarks) and all(error <= self.tol for error in self.errors.values())
 
-    def __str__(self):
+    def __str__(self) -> str:
         width = max(map(len, self.errors))
         return "\n".join([f"{name:{width}}  {self.verdict(name)}" for name in self.errors] + self.remarks)
 
-    def verdict(self, name):
+    def verdict(self, name: str) -> str:
         """What the text says of one array."""
         error, right = self.errors[name], f"ok, within {self.tol:.0e}"
         return self.notes.get(name) or (right if error <= self.tol else f"WRONG by {error:.1e}")
 
 
-def check_gradients(network_or_layer, x, delta=None, *, eps=1e-6, tol=1e-7, rng=None):
+def check_gradients(network_or_layer: object, x: Array, delta: Array | None = None,
+                    *, eps: float = 1e-6, tol: float = 1e-7, rng: Seed = None) -> GradientReport:  # fmt: skip
     """Compare backward with finite differences, element by element, for x and for every parameter.
 
     The scalar is J = sum(delta * forward(x)), so that dJ/dy = ``delta``, a random one where none is given

@@ -11,8 +11,7 @@ from .network import Sequential
 
 def parameters(model):
     """{name: (layer, key)}: "W" for a layer by itself, "0.W" in a network; ValueError for what is neither."""
-    methods = [getattr(model, method, None) for method in ("forward", "backward")]
-    if isinstance(model, type) or not all(map(callable, methods)):
+    if isinstance(model, type) or not all(callable(getattr(model, m, None)) for m in ("forward", "backward")):
         raise ValueError(f"check_gradients: got {called(model)}, want an object with forward and backward")
     for layer in layers_of(model):
         for name in ("params", "grads"):
@@ -75,8 +74,7 @@ def first_output(model, x, delta, rng):
 
 def one_pass(model, owners, arrays, delta, check_unchanged):
     """y of one forward and every gradient of one backward, by name, copied."""
-    found = {"y": output(model, "forward", arrays["x"].copy("K"))}
-    found["x"] = output(model, "backward", delta.copy())
+    found = dict(y=output(model, "forward", arrays["x"].copy("K")), x=output(model, "backward", delta.copy()))
     check_unchanged()
     for name, (layer, key) in owners.items():
         if layer.grads.keys() != layer.params.keys():

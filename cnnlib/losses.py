@@ -1,8 +1,10 @@
 """Losses: where backpropagation starts."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from .layers.base import floating
+from .layers.base import Array, Shape, floating
 
 
 class Loss:
@@ -11,26 +13,31 @@ class Loss:
     The mean is K's, Q's and S's loss, the sum is Z's; the gradients differ by the factor 1/N (K22).
     """
 
-    def __init__(self, reduction="mean"):
+    check: Callable[..., Array]
+    forward: Callable[..., float]
+    backward: Callable[[], Array]
+    saved: tuple | None
+
+    def __init__(self, reduction: str = "mean"):
         if reduction not in ("mean", "sum"):
             raise ValueError(f'{type(self).__name__}: reduction is {reduction!r}, want "mean" or "sum"')
         self.reduction, self.saved = reduction, None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict:
         """Copies and pickles hold the settings, not the last batch."""
         return self.__dict__ | {"saved": None}
 
-    def divisor(self, N):
+    def divisor(self, N: int) -> int:
         """What the sum over N examples is divided by."""
         return N if self.reduction == "mean" else 1
 
-    def recall(self):
+    def recall(self) -> tuple:
         """What ``forward`` kept; RuntimeError before any."""
         if self.saved is None:
             raise RuntimeError(f"{self}: backward was called before any forward")
         return self.saved
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.reduction!r})"
 
 
@@ -41,23 +48,22 @@ class SoftmaxCrossEntropy(Loss):
     None before any.
     """
 
-    probabilities = None
+    probabilities: Array | None = None
 
-    def check(self, shape, labels):
+    def check(self, shape: Shape, labels: Array) -> Array:
         """``labels`` as an array; ValueError unless N integers in 0..K-1, for scores of shape (K, N)."""
         shape = tuple(shape)
         if len(shape) != 2 or min(shape) < 1:
             raise ValueError(f"{self}: got scores of shape {shape}, want (K, N), both at least 1")
         labels = np.asarray(labels)
         if labels.shape != shape[1:] or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"{self}: got labels {labels.shape} of {labels.dtype}, want {shape[1:]} of integers"
-            )
+            came = f"labels {labels.shape} of {labels.dtype}"
+            raise ValueError(f"{self}: got {came}, want {shape[1:]} of integers")
         if labels.min() < 0 or labels.max() >= shape[0]:
             raise ValueError(f"{self}: got labels {labels.min()} to {labels.max()}, want 0 to {shape[0] - 1}")
         return labels
 
-    def forward(self, scores, labels):
+    def forward(self, scores: Array, labels: Array) -> float:
         """-z_label + log sum_j exp z_j, the largest score taken off all first so that nothing overflows."""
         labels = self.check(floating(self, scores, "scores").shape, labels)
         if not np.isfinite(scores).all():
@@ -70,7 +76,7 @@ class SoftmaxCrossEntropy(Loss):
         self.probabilities, self.saved = p.copy(), (p, labels.copy())
         return float((np.log(total) - shifted[labels, np.arange(N)]).sum() / self.divisor(N))
 
-    def backward(self):
+    def backward(self) -> Array:
         """dJ/dscores = p - y, y one-hot, divided by N for the mean (K05, K06, S15)."""
         p, labels = self.recall()
         N = len(labels)
@@ -85,25 +91,24 @@ class SquaredError(Loss):
     outputs and targets (D, N), or any one shape with the examples last.
     """
 
-    def check(self, shape, targets):
+    def check(self, shape: Shape, targets: Array) -> Array:
         """ValueError unless ``targets`` are real numbers of the same ``shape`` as the outputs."""
         targets = np.asarray(targets)
         if min(shape, default=0) < 1:
             raise ValueError(f"{self}: got outputs of shape {tuple(shape)}, want (D, N), both at least 1")
         if targets.shape != tuple(shape) or targets.dtype.kind not in "fiu":
-            raise ValueError(
-                f"{self}: got targets {targets.shape} of {targets.dtype}, want {tuple(shape)} of numbers"
-            )
+            came = f"targets {targets.shape} of {targets.dtype}"
+            raise ValueError(f"{self}: got {came}, want {tuple(shape)} of numbers")
         return targets
 
-    def forward(self, outputs, targets):
+    def forward(self, outputs: Array, targets: Array) -> float:
         """Half the sum of squares, over N for the mean."""
         targets = self.check(floating(self, outputs, "outputs").shape, targets)
         difference = outputs - targets.astype(outputs.dtype)
-        self.saved = difference
+        self.saved = (difference,)
         return float((difference * difference).sum() / 2 / self.divisor(outputs.shape[-1]))
 
-    def backward(self):
+    def backward(self) -> Array:
         """dJ/doutputs = outputs - targets, over N for the mean (Q11 before f')."""
-        difference = self.recall()
+        (difference,) = self.recall()
         return difference / self.divisor(difference.shape[-1])

@@ -3,12 +3,13 @@
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from itertools import dropwhile
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from .layers.base import Layer, floating
+from .layers.base import Array, Layer, Shape, floating
 
 
 class Sequential:
@@ -17,7 +18,7 @@ class Sequential:
     Layers keep the last batch, so a network serves one thread at a time; ``copy.deepcopy`` makes another.
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Layer):
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
                 raise ValueError(f"Sequential: layer {i} is {layer!r}, want a Layer")
@@ -27,7 +28,7 @@ class Sequential:
             raise ValueError("Sequential: got no layers, want at least one")
         self.layers = list(layers)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """The shape that comes out for this input shape; ValueError, naming the layer, if it does not fit."""
         shape = tuple(input_shape)
         for i, layer in enumerate(self.layers):
@@ -37,14 +38,14 @@ class Sequential:
                 raise ValueError(f"layer {i}: {error}") from None
         return shape
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """y = f_L(... f_2(f_1(x))) (Q04). All shapes are checked before anything is computed."""
         self.output_shape(floating("Sequential", x).shape)
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
-    def backward(self, delta, input_gradient=True):
+    def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
         """dJ/dx from ``delta`` = dJ/dy: each layer's backward in turn, last to first (S28, Z12).
 
         With ``input_gradient`` false nothing is computed below the first layer that learns; returns None.
@@ -57,18 +58,15 @@ class Sequential:
         if input_gradient:
             return layers[0].backward(delta)
         if layers:
-            layers[0].backward(delta, input_gradient=False)
+            layers[0].backward(delta, input_gradient=False)  # type: ignore[call-arg]  # it learns
 
-    def parameters(self):
+    def parameters(self) -> Iterator[tuple[Layer, str]]:
         """Every (layer, key) with something to learn: ``layer.params[key]``, ``layer.grads[key]``."""
-        for layer in self.layers:
-            for key in layer.params:
-                yield layer, key
+        return ((layer, key) for layer in self.layers for key in layer.params)
 
-    def astype(self, dtype):
+    def astype(self, dtype: type | str | np.dtype) -> "Sequential":
         """Parameters and gradients as ``dtype``, in place (the dicts stay the same objects); returns self."""
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
+        if (dtype := np.dtype(dtype)).kind != "f":
             raise ValueError(f"Sequential: dtype is {dtype}, want a floating one")
         for layer, key in self.parameters():
             layer.params[key] = layer.params[key].astype(dtype)
@@ -76,7 +74,7 @@ class Sequential:
         self.forget()
         return self
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Write all parameters to exactly ``path`` (NumPy's .npz format, whatever the name; ``~`` is your home).
 
         They are written beside it and renamed: a save that is interrupted leaves an older file as it was. A link
@@ -89,8 +87,9 @@ class Sequential:
             if not os.path.basename(path) or os.path.lexists(target) and not os.path.isfile(target):
                 raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
             with TemporaryDirectory(prefix=".", dir=os.path.dirname(target)) as folder:
+                arrays = {name: layer.params[key] for name, layer, key in self.named()}
                 with open(beside := os.path.join(folder, "partial"), "wb") as file:
-                    np.savez(file, **{name: layer.params[key] for name, layer, key in self.named()})
+                    np.savez(file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
                     file.flush()
                     os.fsync(file.fileno())
                 if os.path.isfile(target):
@@ -100,7 +99,7 @@ class Sequential:
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) if error.errno else error from None
 
-    def load(self, path):
+    def load(self, path: str | os.PathLike) -> "Sequential":
         """Read parameters that ``save`` wrote to ``path`` into this network, keeping its dtypes; returns self.
 
         The whole file is read and compared with the network first: a torn or foreign file raises ValueError,
@@ -128,22 +127,22 @@ class Sequential:
         self.forget()
         return self
 
-    def forget(self):
+    def forget(self) -> None:
         """Drop what the layers kept of the last batch: backward then wants a new forward."""
         for layer in self.layers:
             layer.saved = None
 
-    def named(self):
+    def named(self) -> Iterator[tuple[str, Layer, str]]:
         """Every (name, layer, key), the name as in the file: "0.W" is W of layer 0."""
         for i, layer in enumerate(self.layers):
             for key in layer.params:
                 yield f"{i}.{key}", layer, key
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
-def read_npz(path):
+def read_npz(path: str | os.PathLike) -> dict[str, Array]:
     """All arrays of an .npz file, by name; ValueError unless the file is whole and holds arrays only."""
     with open(path, "rb") as file:
         try:

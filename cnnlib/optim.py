@@ -3,6 +3,7 @@
 import numpy as np
 
 from .layers.base import is_number
+from .network import Sequential
 
 
 class SGD:
@@ -12,12 +13,9 @@ class SGD:
     ``astype`` and ``load``.
     """
 
-    def __init__(self, network, lr, *, momentum=0.0, weight_decay=0.0):
-        for name, value, below in (
-            ("lr", lr, np.inf),
-            ("momentum", momentum, 1),
-            ("weight_decay", weight_decay, np.inf),
-        ):
+    def __init__(self, network: Sequential, lr: float, *, momentum: float = 0.0, weight_decay: float = 0.0):
+        rates = ("lr", lr, np.inf), ("momentum", momentum, 1), ("weight_decay", weight_decay, np.inf)
+        for name, value, below in rates:
             if not is_number(value) or not 0 <= value < below:
                 raise ValueError(f"SGD: {name} is {value!r}, want a number from 0, below {below}")
         if not hasattr(network, "parameters"):
@@ -25,13 +23,12 @@ class SGD:
         self.network, self.lr, self.momentum, self.weight_decay = network, lr, momentum, weight_decay
         self.velocity = [np.zeros_like(layer.params[key]) for layer, key in network.parameters()]
 
-    def step(self):
+    def step(self) -> None:
         """One update of every parameter from the gradients that the last backward left."""
         parameters = list(self.network.parameters())
         if len(parameters) != len(self.velocity):
-            raise ValueError(
-                f"SGD: the network has {len(parameters)} parameters, had {len(self.velocity)} at the start"
-            )
+            came = f"the network has {len(parameters)} parameters"
+            raise ValueError(f"SGD: {came}, had {len(self.velocity)} at the start")
         for i, (layer, key) in enumerate(parameters):
             change = layer.grads[key]
             if key == "W" and self.weight_decay:

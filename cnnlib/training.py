@@ -1,12 +1,17 @@
 """Training: shuffle, take a batch, forward, backward, step."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from .layers.base import floating, whole
-from .losses import SoftmaxCrossEntropy
+from .layers.base import Array, Seed, floating, whole
+from .losses import Loss, SoftmaxCrossEntropy
+from .network import Sequential
+from .optim import SGD
 
 
-def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=False):
+def fit(network: Sequential, loss: Loss, optimizer: SGD, x: Array, t: Array,
+        *, epochs: int, batch_size: int, rng: Seed, progress: bool = False) -> dict[str, list[float]]:  # fmt: skip
     """Train for some epochs; returns {"loss": one number an epoch, "batch_loss": one number a step}.
 
     The loss of an epoch is that of all N examples, each as its batch met it, mean or sum as ``loss`` reduces.
@@ -19,7 +24,7 @@ def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=Fal
     if optimizer.network is not network:
         raise ValueError("fit: got an optimizer of another network, want one of this network")
     rng, N = np.random.default_rng(rng), x.shape[-1]
-    history = {"loss": [], "batch_loss": []}
+    history: dict[str, list[float]] = {"loss": [], "batch_loss": []}
     for _ in bar(range(epochs)) if progress else range(epochs):
         order = rng.permutation(N)
         batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
@@ -30,7 +35,7 @@ def fit(network, loss, optimizer, x, t, *, epochs, batch_size, rng, progress=Fal
     return history
 
 
-def step(network, loss, optimizer, x, t):
+def step(network: Sequential, loss: Loss, optimizer: SGD, x: Array, t: Array) -> float:
     """One step of gradient descent on one batch; returns the loss before it."""
     J = loss.forward(network.forward(x), t)
     network.backward(loss.backward(), input_gradient=False)
@@ -38,7 +43,7 @@ def step(network, loss, optimizer, x, t):
     return J
 
 
-def accuracy(network, x, t, *, batch_size=500):
+def accuracy(network: Sequential, x: Array, t: Array, *, batch_size: int = 500) -> float:
     """The share of examples whose largest score is the label's; x (..., N), t (N,) integers.
 
     x goes through in pieces of ``batch_size``, which bounds the memory. ValueError for scores that are not
@@ -56,7 +61,7 @@ def accuracy(network, x, t, *, batch_size=500):
     return hits / N
 
 
-def bar(steps):
+def bar(steps: Iterable[int]) -> Iterable[int]:
     """``steps`` with a progress bar."""
     from tqdm import tqdm
 

@@ -421,9 +421,13 @@ def test_loops_wants_every_function_once(tmp_path):
 def test_digest_of_the_library_ignores_what_does_not_run(tmp_path):
     text = loops.LIBRARY.read_text(encoding="utf-8")
     copy = tmp_path / "convolution.py"
-    line = "    def forward(self, x):\n"
+    line = "    def forward(self, x: Array) -> Array:\n"
     for old, new, same in (
         (line, line.replace("\n", "  # a comment\n\n"), True),
+        (line, "    def forward(self, x):\n", True),
+        (line, "    def forward(self, z: Array) -> Array:\n", False),
+        ("from .base import Array, ", "from .base import Any, Array, ", True),
+        ("from functools import cache", "from functools import lru_cache as cache", False),
         ('"""A row of outputs at a time', '"""Another docstring', True),
         ("product(W, strip,", "product(2 * W, strip,", False),
     ):

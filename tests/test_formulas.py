@@ -383,7 +383,7 @@ def test_function_of_a_number_says_that_it_takes_no_array(f):
     for z in (np.array([1.0, -2]), np.ones((1, 1)), [1.0]):
         with refused(f"{f.__name__}: z has shape {np.shape(z)}", "want a number", "activation"):
             f(z)
-    assert f(np.array(-0.5)) == f(-0.5) and inspect.getsource(f).startswith(f"def {f.__name__}(z)")
+    assert f(np.array(-0.5)) == f(-0.5) and inspect.getsource(f).startswith(f"def {f.__name__}(z: float)")
 
 
 def test_scores_far_apart_pass_where_the_probability_asked_for_is_not_0():

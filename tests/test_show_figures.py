@@ -1,5 +1,6 @@
 """Figures are inline SVG that follows the page, the same at each run; source shows the library's lines."""
 
+import ast
 import html
 import inspect
 import re
@@ -199,11 +200,44 @@ def test_source_shows_a_file_that_nothing_imports_and_what_is_defined_in_it(show
             show.source(name)
 
 
-def test_source_leaves_the_docstrings_out_when_asked(shown):
-    show.source(MaxPool2d, doc=False)
-    code = shown[0]["text/plain"]
-    assert '"""' not in code and code.count("def ") == inspect.getsource(MaxPool2d).count("def ")
-    assert code.endswith(inspect.getsource(MaxPool2d).rstrip().splitlines()[-1].strip())
+HINTED = [
+    MaxPool2d,
+    Conv2d,
+    cnnlib.training.fit,
+    cnnlib.formulas.correlate2d_backward,
+    cnnlib.layers.convolution.Window,
+]
+
+
+@pytest.mark.parametrize("thing", HINTED, ids=lambda thing: thing.__name__)
+def test_source_leaves_docstrings_and_hints_out_when_asked(shown, thing):
+    show.source(thing, doc=False)
+    code, written = (
+        shown[0]["text/plain"].partition("\n")[2],
+        inspect.cleandoc("\n" + inspect.getsource(thing)),
+    )
+    assert '"""' not in code and ast.dump(ast.parse(code)) == ast.dump(without_hints(written))
+    assert ast.dump(ast.parse(code)) != ast.dump(ast.parse(written))
+    kept = [line for line in code.splitlines() if not line.lstrip().startswith("def ")]
+    assert kept and all(line in written.splitlines() for line in kept)  # comments and layout, too
+
+
+def without_hints(code):
+    """Its tree, without docstrings and hints."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return tree
+
+
+def test_source_leaves_a_remark_before_the_first_line_where_it_is():
+    code = "def f(\n    x: int,\n) -> int:  # fmt: skip\n    # why\n    return x"
+    assert figures._bare(code) == "def f(x):\n    # why\n    return x"
 
 
 def test_source_refuses_what_is_not_the_library_s(shown):

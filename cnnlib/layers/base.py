@@ -4,6 +4,13 @@ import sys
 
 import numpy as np
 
+# What hints say: docstrings have the shapes. Size is one int, or one for each axis.
+Array = np.ndarray
+Shape = tuple[int, ...]
+Size = int | Shape
+Init = str | float
+Seed = np.random.Generator | int | None
+
 # Each page of a fresh array costs a fault, up to a third of a small step. Once a block of nearly 32 MB has been freed,
 # glibc keeps what is freed and gives it out again; this one is never written to. (benchmarks/choices.py)
 if sys.platform == "linux":
@@ -23,28 +30,30 @@ class Layer:
         ``backward`` puts new arrays into ``grads``; nothing accumulates from one call to the next.
     """
 
-    def __init__(self):
-        self.params, self.grads, self.saved = {}, {}, None
+    def __init__(self) -> None:
+        self.params: dict[str, Array] = {}
+        self.grads: dict[str, Array] = {}
+        self.saved: tuple | None = None
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of ``forward``'s result for an input of this shape; ValueError where it does not fit."""
         raise NotImplementedError(f"{type(self).__name__} does not define output_shape")
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """y = f(x), keeping what ``backward`` needs: x and y themselves, so change neither before it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
-    def backward(self, delta):
+    def backward(self, delta: Array) -> Array:
         """dx = dJ/dx from ``delta`` = dJ/dy (shape of y); RuntimeError before any ``forward``."""
         raise NotImplementedError(f"{type(self).__name__} does not define backward")
 
-    def learn(self, shape, fan_in, fan_out, bias, init, rng):
+    def learn(self, shape: Shape, fan_in: int, fan_out: int, bias: bool, init: Init, rng: Seed) -> None:
         """Draw "W" of this shape, normal with the variance that ``init`` names; "b" starts at zero.
 
         "he": 2 / fan_in. "xavier": 2 / (fan_in + fan_out). A number: the standard deviation itself.
         """
         named = {"he": np.sqrt(2 / fan_in), "xavier": np.sqrt(2 / (fan_in + fan_out))}
-        std = named.get(init) if isinstance(init, str) else init
+        std = named.get(init, np.nan) if isinstance(init, str) else init
         if not is_number(std) or not 0 <= std < np.inf:
             wanted = '"he", "xavier" or a standard deviation'
             raise ValueError(f"{type(self).__name__}: init is {init!r}, want {wanted}")
@@ -53,45 +62,43 @@ class Layer:
             self.params["b"] = np.zeros(shape[0])
         self.grads.update({key: np.zeros_like(value) for key, value in self.params.items()})
 
-    def expect(self, shape, *wanted):
+    def expect(self, shape: Shape, *wanted: int | str) -> Shape:
         """``shape`` as a tuple, if it has the ``wanted`` axes; a name stands for any size of at least one."""
         shape = tuple(shape)
-        if len(shape) != len(wanted) or any(
-            size < 1 if isinstance(want, str) else size != want for size, want in zip(shape, wanted)
-        ):
+        fits = [size >= 1 if isinstance(want, str) else size == want for size, want in zip(shape, wanted)]
+        if len(shape) != len(wanted) or not all(fits):
             axes = ", ".join(map(str, wanted)) + "," * (len(wanted) == 1)
             raise ValueError(f"{self}: got shape {shape}, want ({axes}), every size at least 1")
         return shape
 
-    def check(self, x):
+    def check(self, x: Array) -> Shape:
         """The output's shape for the array x; ValueError unless x is floating and its shape fits."""
         return self.output_shape(floating(self, x).shape)
 
-    def recall(self, delta):
+    def recall(self, delta: Array) -> tuple:
         """What ``forward`` kept; ``delta`` must have the shape of the output that went with it."""
         if self.saved is None:
             raise RuntimeError(f"{self}: backward was called before any forward")
         shape, kept = self.saved
         if floating(self, delta, "delta").shape != shape:
-            raise ValueError(
-                f"{self}: got delta of shape {delta.shape}, want {shape}, the shape of the last output"
-            )
+            came = f"{self}: got delta of shape {delta.shape}"
+            raise ValueError(f"{came}, want {shape}, the shape of the last output")
         return kept
 
-    def keep(self, y, *kept):
+    def keep(self, y: Array, *kept: object) -> Array:
         """Keep what ``backward`` will ask for, and hand y on."""
         self.saved = y.shape, kept
         return y
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict:
         """Copies and pickles hold the parameters, not the last batch."""
         return self.__dict__ | {"saved": None}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
-def floating(who, x, name="x"):
+def floating(who: object, x: Array, name: str = "x") -> Array:
     """x itself, if it is a floating NumPy array, no matrix, none masked; else ValueError, naming who asked."""
     plain = isinstance(x, np.ndarray) and not isinstance(x, (np.matrix, np.ma.MaskedArray))
     if not plain or x.dtype.kind != "f":
@@ -101,13 +108,13 @@ def floating(who, x, name="x"):
     return x
 
 
-def whole(who, name, value, least):
+def whole(who: object, name: str, value: int, least: int) -> int:
     """value as an int, if it is a whole number of at least ``least``; ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{who}: {name} is {value!r}, want a whole number, at least {least}")
     return int(value)
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Whether value is one real number."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

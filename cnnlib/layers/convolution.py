@@ -30,7 +30,7 @@ from math import prod
 
 import numpy as np
 
-from .base import Layer, whole
+from .base import Array, Init, Layer, Seed, Shape, Size, whole
 
 # OpenBLAS copies the factors of a product first; its kernels for AVX-512 do not where the product has at most so many
 # multiplications, and, if it is one of A @ B.T, at most so many results. (benchmarks/choices.py)
@@ -38,7 +38,7 @@ MULTIPLICATIONS, RESULTS = 100**3, 1200
 
 
 @cache
-def width(size, columns):
+def width(size: int, columns: int) -> int:
     """How many of these columns one product takes, each of ``size`` multiplications: the most that divide all.
 
     All columns, where the best divisor is below 32.
@@ -47,12 +47,12 @@ def width(size, columns):
     return next((n for n in sizes if columns % n == 0), columns)
 
 
-def cut(matrix, n):
+def cut(matrix: Array, n: int) -> Array:
     """A matrix (K, G n) as a stack of G matrices (G, K, n), side by side: a view."""
     return matrix.reshape(len(matrix), matrix.shape[1] // n, n).swapaxes(0, 1)
 
 
-def product(A, B, out):
+def product(A: Array, B: Array, out: Array) -> None:
     """out = A @ B, some columns of B at a time where that saves copies."""
     n = width(A.size, B.shape[1])
     if n < B.shape[1]:
@@ -60,7 +60,7 @@ def product(A, B, out):
     np.matmul(A, B, out=out)
 
 
-def product_transposed(A, B):
+def product_transposed(A: Array, B: Array) -> Array:
     """A @ B.T, as a sum over some columns of both at a time where that saves copies."""
     results = len(A) * len(B)
     n = width(results, A.shape[1]) if results <= RESULTS else A.shape[1]
@@ -78,13 +78,13 @@ class Window(Layer):
 
     axes = "HW"
 
-    def __init__(self, kernel_size, stride, padding):
+    def __init__(self, kernel_size: Size, stride: Size, padding: Size):
         super().__init__()
         self.kernel = self.pair("kernel_size", kernel_size, 1)
         self.stride = self.pair("stride", stride, 1)
         self.padding = self.pair("padding", padding, 0)
 
-    def pair(self, name, value, least):
+    def pair(self, name: str, value: Size, least: int) -> Shape:
         """An int or a sequence with one int per axis, as (vertical, horizontal)."""
         n = len(self.axes)
         sizes = tuple(value) if isinstance(value, (tuple, list, np.ndarray)) else (value,) * n
@@ -94,7 +94,7 @@ class Window(Layer):
         sizes = tuple(whole(who, name, size, least) for size in sizes)
         return sizes if n == 2 else (1 if least else 0, *sizes)
 
-    def window_shape(self, input_shape, channels):
+    def window_shape(self, input_shape: Shape, channels: int | str) -> Shape:
         """(C, H, W, N) -> (OH, OW), (C, L, N) -> (OL,): (size + 2 padding - kernel) // stride + 1 (Q16)."""
         _, *sizes, _ = self.expect(input_shape, channels, *self.axes, "N")
         padded = [size + 2 * pad for size, pad in zip([1, *sizes][-2:], self.padding)]
@@ -105,7 +105,7 @@ class Window(Layer):
             )
         return self.grid(padded)[-len(sizes) :]
 
-    def sizes(self, default_stride):
+    def sizes(self, default_stride: Shape) -> str:
         """Kernel, stride and padding as in the call, the last two where they are not the default."""
         shown = {"stride": (self.stride, default_stride), "padding": (self.padding, (0, 0))}
         rest = "".join(
@@ -113,12 +113,12 @@ class Window(Layer):
         )
         return self.short(self.kernel) + rest
 
-    def short(self, pair):
+    def short(self, pair: Shape) -> str:
         """A pair as an int where one int says the same."""
         pair = pair[-len(self.axes) :]
         return str(pair[0] if len(set(pair)) == 1 else pair)
 
-    def pad(self, x, value=0.0):
+    def pad(self, x: Array, value: float = 0.0) -> Array:
         """x as images (C, H, W, N), with a border of ``value``."""
         x = x.reshape(len(x), -1, *x.shape[-2:])
         if not any(self.padding):
@@ -128,12 +128,12 @@ class Window(Layer):
         padded[:, ph : ph + H, pw : pw + W] = x
         return padded
 
-    def unpad(self, padded):
+    def unpad(self, padded: Array) -> Array:
         """What ``pad`` framed."""
         ph, pw = self.padding
         return padded[:, ph : padded.shape[1] - ph, pw : padded.shape[2] - pw]
 
-    def grid(self, padded):
+    def grid(self, padded: Shape | list[int]) -> Shape:
         """(OH, OW): how many windows fit into images of these padded sizes (H, W) (Q16)."""
         return tuple((size - k) // s + 1 for size, k, s in zip(padded, self.kernel, self.stride))
 
@@ -149,8 +149,9 @@ class Conv2d(Window):
     """
 
     def __init__(
-        self, in_channels, out_channels, kernel_size, *, stride=1, padding=0, bias=True, init="he", rng=None
-    ):
+        self, in_channels: int, out_channels: int, kernel_size: Size,
+        *, stride: Size = 1, padding: Size = 0, bias: bool = True, init: Init = "he", rng: Seed = None,
+    ):  # fmt: skip
         super().__init__(kernel_size, stride, padding)
         self.in_channels = whole(type(self).__name__, "in_channels", in_channels, 1)
         self.out_channels = whole(type(self).__name__, "out_channels", out_channels, 1)
@@ -158,11 +159,11 @@ class Conv2d(Window):
         shape = self.out_channels, self.in_channels, *kernel
         self.learn(shape, self.in_channels * prod(kernel), self.out_channels * prod(kernel), bias, init, rng)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """(C_in, H, W, N) -> (C_out, OH, OW, N); (C_in, L, N) -> (C_out, OL, N) in 1-D."""
         return self.out_channels, *self.window_shape(input_shape, self.in_channels), input_shape[-1]
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """A row of outputs at a time: y_i = W strip_i + b. A strip holds the windows of a row as columns."""
         shape = self.check(x)
         rows, W = self.unroll(x), self.matrix()
@@ -174,7 +175,7 @@ class Conv2d(Window):
             y += self.params["b"][:, None, None]
         return self.keep(y.reshape(shape), x.shape, rows)
 
-    def backward(self, delta, input_gradient=True):
+    def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
         """dW = sum over i of delta_i strip_i^T; db = sum of delta; dx gathers down the rows, scatters along them.
 
         delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
@@ -204,17 +205,17 @@ class Conv2d(Window):
                 product(taps.reshape(len(turned), -1), seen, out=drow)
             return self.roll(drows, shape)
 
-    def matrix(self):
+    def matrix(self) -> Array:
         """W as (C_out, KH C_in KW), its columns in the order in which a strip holds a window."""
         W = self.params["W"].reshape(self.out_channels, self.in_channels, *self.kernel)
         return W.swapaxes(1, 2).reshape(self.out_channels, -1)
 
-    def kernels(self, matrix):
+    def kernels(self, matrix: Array) -> Array:
         """Back from ``matrix``: (C_out, KH C_in KW) in the shape of W."""
         W = matrix.reshape(self.out_channels, self.kernel[0], self.in_channels, self.kernel[1])
         return W.swapaxes(1, 2).reshape(self.params["W"].shape)
 
-    def unroll(self, x):
+    def unroll(self, x: Array) -> Array:
         """im2col along the width only, x (C, H, W, N) -> rows (H + 2 ph, C KW, OW N), about KW times as large."""
         places = self.places(self.pad(x))
         H, C, OW, N = places[0].shape
@@ -223,7 +224,7 @@ class Conv2d(Window):
             rows[:, :, v] = place
         return rows.reshape(H, -1, OW * N)
 
-    def roll(self, drows, shape):
+    def roll(self, drows: Array, shape: Shape) -> Array:
         """The way back of ``unroll``: each number is added where it was read. Returns dx of this shape."""
         dx = self.pad(np.zeros(shape, drows.dtype))
         places = self.places(dx)
@@ -233,17 +234,17 @@ class Conv2d(Window):
             place += drows[:, :, v]
         return self.unpad(dx).reshape(shape)
 
-    def places(self, images):
+    def places(self, images: Array) -> list[Array]:
         """For each column v of the kernel: the view (H, C, OW, N) of what it meets in each row."""
         KW, sw, OW = self.kernel[1], self.stride[1], self.grid(images.shape[1:3])[1]
         return [images[:, :, v : v + sw * OW : sw].swapaxes(0, 1) for v in range(KW)]
 
-    def strips(self, rows):
+    def strips(self, rows: Array) -> list[Array]:
         """For each row of outputs: the view (KH C KW, OW N) of the rows that its windows see."""
         KH, sh = self.kernel[0], self.stride[0]
         return [rows[i : i + KH].reshape(-1, rows.shape[-1]) for i in range(0, len(rows) - KH + 1, sh)]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.sizes((1, 1))})"
 
 

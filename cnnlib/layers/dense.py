@@ -2,7 +2,7 @@
 
 from math import prod
 
-from .base import Layer, whole
+from .base import Array, Init, Layer, Seed, Shape, whole
 
 
 class Dense(Layer):
@@ -12,20 +12,21 @@ class Dense(Layer):
     ``init``: "he", "xavier" or a standard deviation; ``rng``: a Generator, a seed, or None.
     """
 
-    def __init__(self, in_features, out_features, *, bias=True, init="he", rng=None):
+    def __init__(
+        self, in_features: int, out_features: int, *, bias: bool = True, init: Init = "he", rng: Seed = None
+    ):
         super().__init__()
         self.in_features = whole("Dense", "in_features", in_features, 1)
         self.out_features = whole("Dense", "out_features", out_features, 1)
-        self.learn(
-            (self.out_features, self.in_features), self.in_features, self.out_features, bias, init, rng
-        )
+        shape = self.out_features, self.in_features
+        self.learn(shape, self.in_features, self.out_features, bias, init, rng)
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """(D_in, N) -> (D_out, N)."""
         _, N = self.expect(input_shape, self.in_features, "N")
         return self.out_features, N
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """y = W x + b."""
         self.check(x)
         y = self.params["W"] @ x
@@ -33,7 +34,7 @@ class Dense(Layer):
             y += self.params["b"][:, None]
         return self.keep(y, x)
 
-    def backward(self, delta, input_gradient=True):
+    def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
         """dW = delta x^T, db = sum over examples of delta, dx = W^T delta (Q12, Q13, S10).
 
         delta (D_out, N) -> dx (D_in, N); None where ``input_gradient`` is false.
@@ -44,24 +45,24 @@ class Dense(Layer):
             self.grads["b"] = delta.sum(axis=1)
         return self.params["W"].T @ delta if input_gradient else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Dense({self.in_features}, {self.out_features})"
 
 
 class Flatten(Layer):
     """Stack all features of an example in one column, row-major (K25): (C, H, W, N) -> (C H W, N)."""
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """(C, N), (C, L, N) or (C, H, W, N) -> (product of all but N, N)."""
         *features, N = self.expect(input_shape, *"CHW"[: max(len(input_shape) - 1, 1)], "N")
         return prod(features), N
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """The same numbers in one column an example."""
         shape = self.check(x)
         return self.keep(x.reshape(shape), x.shape)
 
-    def backward(self, delta):
+    def backward(self, delta: Array) -> Array:
         """The same numbers back in the input's shape."""
         (shape,) = self.recall(delta)
         return delta.reshape(shape)

@@ -4,32 +4,32 @@ from math import prod
 
 import numpy as np
 
+from .base import Array, Shape, Size
 from .convolution import Window
 
 
 class Pool(Window):
     """A window that slides over every channel by itself. ``stride`` None means the size of the kernel."""
 
-    def __init__(self, kernel_size, *, stride=None, padding=0):
+    def __init__(self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0):
         super().__init__(kernel_size, kernel_size if stride is None else stride, padding)
         if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel)):
             raise ValueError(f"{self}: want padding of at most half the kernel")
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: Shape) -> Shape:
         """(C, H, W, N) -> (C, OH, OW, N); (C, L, N) -> (C, OL, N) in 1-D."""
         sizes = self.window_shape(input_shape, "C")
         return input_shape[0], *sizes, input_shape[-1]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.sizes(self.kernel)})"
 
-    def taps(self, images):
+    def taps(self, images: Array) -> list[Array]:
         """For each place (u, v) of the window, row-major: the view (C, OH, OW, N) of what stands there."""
         (KH, KW), (sh, sw) = self.kernel, self.stride
         OH, OW = self.grid(images.shape[1:3])
-        for u in range(KH):
-            for v in range(KW):
-                yield images[:, u : u + sh * OH : sh, v : v + sw * OW : sw]
+        places = [(u, v) for u in range(KH) for v in range(KW)]
+        return [images[:, u : u + sh * OH : sh, v : v + sw * OW : sw] for u, v in places]
 
 
 class MaxPool2d(Pool):
@@ -40,7 +40,7 @@ class MaxPool2d(Pool):
     NaN; such a window passes no gradient back.
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """y = max over the window's places, taken place by place over all windows at once.
 
         ``wins[k]``: where place k + 1 beats all before it. The last of a window's wins is its first maximum.
@@ -54,7 +54,7 @@ class MaxPool2d(Pool):
             np.maximum(y, seen, out=y)
         return self.keep(y.reshape(shape), x.shape, images.shape, y, wins)
 
-    def backward(self, delta):
+    def backward(self, delta: Array) -> Array:
         """Each delta goes to the first place that held its window's maximum (K10, Q19); overlaps add.
 
         delta (C, OH, OW, N) -> dx (C, H, W, N).
@@ -81,13 +81,13 @@ class AvgPool2d(Pool):
     or a pair; sizes floor.
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """y = (sum over the window's places) / (KH KW)."""
         shape = self.check(x)
         y = sum(self.taps(self.pad(x))) / prod(self.kernel)
         return self.keep(y.reshape(shape), x.shape, y.shape)
 
-    def backward(self, delta):
+    def backward(self, delta: Array) -> Array:
         """Each place of a window gets delta / (KH KW) (Q21); windows that overlap add.
 
         delta (C, OH, OW, N) -> dx (C, H, W, N).

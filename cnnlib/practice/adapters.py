@@ -5,6 +5,8 @@ An adapter gets the subject, the name of the layer and {name: argument}, and ret
 
 import inspect
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +70,7 @@ def _with_weights(g):
     return (g["x"], g["W"], g["b"], *sizes)
 
 
-def cs231n(subject, of, given):
+def cs231n(subject: Callable, of: str, given: dict) -> object:
     """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ...; and
     subject(w, dw, config), as sgd_momentum there."""
     g = given
@@ -90,7 +92,7 @@ def _rule(subject, g, name):
     return value
 
 
-def deeplearning_ai(subject, of, given):
+def deeplearning_ai(subject: Callable, of: str, given: dict) -> object:
     """subject(dZ, cache), as in the course of deeplearning.ai: conv_backward, pool_backward, linear_backward, ..."""
     g = given
     if "W" in g and "delta" in g:
@@ -115,7 +117,7 @@ deeplearning_ai.axes = {
 }
 
 
-def torch_function(subject, of, given):
+def torch_function(subject: Any, of: str, given: dict) -> object:
     """A torch.autograd.Function: apply(x, W, b, stride, padding), then backward."""
     torch = sys.modules["torch"]
     tensors, rest = {}, []

@@ -18,12 +18,12 @@ NONE = "no answer yet"
 class Verdict:
     """ok: True, False, or None where there is no answer; text: a sentence or more; hint: of a known mistake."""
 
-    ok: bool
+    ok: bool | None
     text: str
     hint: str = ""
 
 
-def check(id, answer=...):
+def check(id: str, answer: object = ...) -> None:
     """Print whether `answer` is right for the exercise `id`, such as "conv_backprop.2", or what is wrong with it.
 
     answer: a number, an array or nested lists, one of the letters or texts to choose from, a function or a class, as
@@ -37,7 +37,7 @@ def check(id, answer=...):
         print("\n".join(map(_wrapped, f"{id}: {verdict.text}".split("\n"))))
 
 
-def judge(id, answer):
+def judge(id: str, answer: object) -> Verdict:
     """The Verdict on an answer to an exercise. No answer makes it raise; ValueError for an unknown id."""
     entry = find(id)
     if answer is ...:

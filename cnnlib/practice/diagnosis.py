@@ -1,6 +1,7 @@
 """diagnose: try a backward pass, compare it number by number, and say which mistake it is."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,16 @@ OPTIMISER = "momentum", "weight_decay"
 SINGLE = 2e-6  # what single precision leaves, beside the largest number
 
 
-def diagnose(subject, of, layout="NCHW", *, axes=None, call=None, only=None, pairs=False):
+def diagnose(
+    subject: Any,
+    of: str,
+    layout: str = "NCHW",
+    *,
+    axes: dict | None = None,
+    call: Any = None,
+    only: dict | None = None,
+    pairs: bool = False,
+) -> Report:
     """Judge a backward pass, and name its mistakes.
 
     subject: a function with the arguments and returns below, or a class with forward and backward, or a

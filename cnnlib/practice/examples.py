@@ -1,11 +1,12 @@
 """A small input on which a mistake shows, with the right gradient and the wrong one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .cases import ARGUMENTS, POOLS, RETURNS, WINDOWS, Case, cases, sliding
-from .mistakes import Form, catalogue, simulate
+from .mistakes import Form, Mistake, catalogue, simulate
 from .naming import close, right
 from .subject import axes_of
 
@@ -62,7 +63,7 @@ class Example:
     note: str = ""
 
     @property
-    def differs(self):
+    def differs(self) -> np.ndarray | None:
         """Where the numbers differ, NaN from a number too; None where the shapes do."""
         if self.right.shape != self.wrong.shape:
             return None
@@ -70,7 +71,7 @@ class Example:
         return ~(np.abs(self.wrong - self.right) <= 1e-9 * scale)
 
 
-def example(mistake, of=None):
+def example(mistake: Mistake, of: str | None = None) -> Example:
     """The first example of a mistake, in the layer ``of`` or in the first that it is known in.
 
     Of an array of the right shape, if there is one, and of the first way to write it that shows there. ValueError where the
@@ -85,7 +86,7 @@ def example(mistake, of=None):
     raise ValueError(f"{mistake.name!r} changes nothing in {of!r} in this order of axes")
 
 
-def wrong(name, of, **given):
+def wrong(name: str, of: str, **given: Any) -> dict[str, np.ndarray | None]:
     """{gradient: array}: what a program with this mistake returns; None where it would raise.
 
     given: the arguments of ``diagnose``'s table in the book's axes, x (C, H, W, N), W (O, C, KH, KW), stride and padding as ints

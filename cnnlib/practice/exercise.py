@@ -11,7 +11,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-_KNOWN = {}
+_KNOWN: dict = {}
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Exercise:
     why: str
     hints: tuple
     answers: object = field(repr=False)
-    tolerance: float = None
+    tolerance: float | None = None
     labels: tuple = ()
     options: tuple = ()
     sizes: dict = field(default_factory=dict)

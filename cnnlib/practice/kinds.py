@@ -1,6 +1,6 @@
 """Kinds of mistakes: what a reader would look under, from the step of the backward pass that is wrong."""
 
-from .mistakes import catalogue
+from .mistakes import Mistake, catalogue
 
 # By the file that has the mistake, then by its step, for weights by its gradient.
 PLACES = dict.fromkeys(("put", "place", "crop"), "places")
@@ -17,7 +17,7 @@ OTHERWISE = {"convolution": "kernel", "activations": "activations", "losses": "s
 OTHERWISE |= {"layouts": "axes", "general": "what outlives a call"}
 
 
-def kind(mistake):
+def kind(mistake: Mistake) -> str:
     """The kind of a mistake, one of those in ``kinds()``."""
     step, function, layers, gradients = max(
         mistake.forms, key=lambda form: len(form[2])
@@ -30,9 +30,9 @@ def kind(mistake):
     return found or ("max pooling" if "max_pool2d" in layers else "average pooling")
 
 
-def kinds():
+def kinds() -> dict[str, list[Mistake]]:
     """{kind: [Mistake]}: the whole catalogue, each mistake once."""
-    found = {}
+    found: dict[str, list[Mistake]] = {}
     for mistake in catalogue().values():
         found.setdefault(kind(mistake), []).append(mistake)
     return found

@@ -6,9 +6,11 @@ x and delta (C, H, W, N), W (O, I, KH, KW), b (O,).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ FILTERS = {
     "after",
 }  # steps from an array to an array: two mistakes there follow one another
 UNSEEN = "along", "accumulated", "changed", "begun"  # steps that no one wrong answer shows
-_CATALOGUE = {}
+_CATALOGUE: dict = {}
 
 
 @dataclass
@@ -40,21 +42,21 @@ class Mistake:
     known: dict = field(default_factory=dict, repr=False)
 
     @property
-    def lines(self):
+    def lines(self) -> Callable:
         """The function with the wrong lines."""
         return self.forms[0][1]
 
     @property
-    def text(self):
+    def text(self) -> str:
         """What is wrong, in a sentence."""
         return " ".join(self.lines.__doc__.split())
 
     @property
-    def card(self):
+    def card(self) -> str:
         """Where the book shows it, as "wrong_answers#name"."""
         return "wrong_answers#" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
-    def judged(self, of):
+    def judged(self, of: str) -> Any:
         """What weak checks make of it in this layer, found by running them: ``missed``, ``seen``, ``told``, ``tried``."""
         from .weak import judged
 
@@ -62,7 +64,7 @@ class Mistake:
             self.known[of] = judged(self, of)
         return self.known[of]
 
-    def passes(self, of):
+    def passes(self, of: str) -> list[str]:
         """Names of the weak checks that do not see it in this layer."""
         return self.judged(of).missed
 
@@ -90,10 +92,9 @@ def mistake(name, layers, gradients, step, section, convention=""):
     return register
 
 
-def catalogue(of=None):
+def catalogue(of: str | None = None) -> dict[str, Mistake]:
     """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all."""
-    from . import activations, convolution, general, layouts, loops, losses  # noqa: F401  They fill it.
-    from . import pooling, sgd, weights, windows  # noqa: F401
+    from . import activations, convolution, general, layouts, loops, losses, pooling, sgd, weights, windows  # noqa: F401  They fill it.  # noqa: F401
 
     return {name: entry for name, entry in _CATALOGUE.items() if of is None or of in entry.layers}
 

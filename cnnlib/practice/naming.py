@@ -22,8 +22,8 @@ class Finding:
     right: list
     alternatives: list = field(default_factory=list)
     seen: list = field(default_factory=list)
-    factor: float = None
-    first: np.ndarray = None
+    factor: float | None = None
+    first: np.ndarray | None = None
     only: list = field(default_factory=list)
     raised: bool = False
 

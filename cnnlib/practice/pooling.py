@@ -49,8 +49,8 @@ def put(shares, c, step):
     return full
 
 
-RIGHT = dict(delta=same, after=same, seen=seen, mask=same, put=put, place=window, crop=crop)
-RIGHT = {MAX: RIGHT | dict(shares=winner), AVG: RIGHT | dict(shares=equal)}
+STEPS = dict(delta=same, after=same, seen=seen, mask=same, put=put, place=window, crop=crop)
+RIGHT = {MAX: STEPS | dict(shares=winner), AVG: STEPS | dict(shares=equal)}
 GRADIENTS = dict.fromkeys(RIGHT, {"dx": dx})
 
 

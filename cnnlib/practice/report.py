@@ -1,8 +1,9 @@
 """What diagnose found, as an object and as a text."""
 
 import textwrap
+from typing import Any
 
-from .mistakes import catalogue
+from .mistakes import Mistake, catalogue
 from .weak import apart
 
 # What a program may refuse and still be right in all that it takes.
@@ -25,7 +26,7 @@ class Report:
     and limits. ``str`` of the report says all of it.
     """
 
-    def __init__(self, of, outcomes, findings, errors, kept):
+    def __init__(self, of: str, outcomes: list, findings: list, errors: dict, kept: list):
         self.of, self.outcomes, self.findings, self.errors = of, outcomes, findings, errors
         known = catalogue()
         self.grown = [g for k in kept if isinstance(k, tuple) for g in k[1]]
@@ -50,7 +51,7 @@ class Report:
         )
 
     @property
-    def conventions(self):
+    def conventions(self) -> list[str]:
         """The agreements under which all is right; empty where something is wrong under any."""
         fitting = [
             next((made for made in f.alternatives if all(map(self.holds, made))), ()) for f in self.findings
@@ -65,18 +66,18 @@ class Report:
             return []
         return list(dict.fromkeys(m.convention for made in fitting for m in made))
 
-    def holds(self, mistake):
+    def holds(self, mistake: Mistake) -> bool:
         """Whether its agreement can be meant here: a layer averages the gradients of all that it learns, and only these."""
         if mistake.name != AVERAGED:
             return bool(mistake.convention)
         named = {f.gradient for f in self.findings for made in f.alternatives if mistake in made}
         return named == {g for g in ("dW", "db") if self.errors.get(g) is not None}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         names = ", ".join(m.name for m in self.mistakes)
         return f"<Report {self.of}: {'right' if self.ok else 'wrong'}{': ' + names if names else ''}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         done = len(self.outcomes) - len(self.failed)
         if not done:
             lines = [f"{self.of}: not right, it raises on every input."]
@@ -110,7 +111,7 @@ class Report:
         lines += ["", *(f"Note: {note}." for note in self.notes)] if self.notes else []
         return "\n".join(lines)
 
-    def about(self, finding):
+    def about(self, finding: Any) -> list[str]:
         """The lines on one wrong gradient."""
         case, total = finding.wrong[0], len(finding.wrong) + len(finding.right)
         if finding.raised:
@@ -148,7 +149,7 @@ class Report:
         lines += ["The smallest input that shows it:", *wrapped(f"{case}")]
         return lines
 
-    def raised(self):
+    def raised(self) -> list[str]:
         """The lines on exceptions."""
         lines = []
         for kind, group in (
@@ -167,7 +168,7 @@ class Report:
                     lines.append(f"  It runs on every input with {' or '.join(only)}, and on no other.")
         return lines
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         """For JSON: what the text says, without its sentences."""
         findings = [
             {

@@ -59,7 +59,7 @@ class Outcome:
 
     case: object
     found: dict = field(default_factory=dict)
-    error: Exception = None
+    error: Exception | None = None
     changed: tuple = ()
     notes: tuple = ()
 

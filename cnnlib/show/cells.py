@@ -14,7 +14,7 @@ _NOTE = re.compile(r' data-cells="([^"]*)"')
 _TERM = re.compile(r'<b data-key="([^"]*)">([^<]*)</b>')
 
 
-def keys(name, shape):
+def keys(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Names of the cells of an array, `W[1,2]`, as an array of texts: a part of them goes with a part of it."""
     names = np.empty(shape, object)
     for at in np.ndindex(*names.shape):
@@ -22,7 +22,7 @@ def keys(name, shape):
     return names
 
 
-def term(value, text=None, *, digits=2, key=None):
+def term(value: float, text: object = None, *, digits: int = 2, key: str | None = None) -> str:
     """A number in the `formula` of Frames that lights up together with the cells that hold it, or that have
     its key. text: what stands there, by default the number with its decimals."""
     from .svg import number
@@ -32,7 +32,7 @@ def term(value, text=None, *, digits=2, key=None):
     return f'<b data-key="{escape(key)}">{escape(str(text), quote=False)}</b>'
 
 
-def words(text):
+def words(text: str) -> str:
     """Plain text with terms in it as HTML."""
     parts, end = [], 0
     for found in _TERM.finditer(text):
@@ -41,7 +41,7 @@ def words(text):
     return "".join(parts) + escape(text[end:], quote=False)
 
 
-def plain(picture):
+def plain(picture: str) -> str:
     """A picture or formula without what its cells and terms note about themselves."""
     return _TERM.sub(r"<b>\2</b>", _NOTE.sub("", picture))
 

@@ -4,7 +4,11 @@ An array knows its TeX and its values, so that ``W[k, j] * delta[k]`` is at once
 gives other numbers, and ``table``, which wants each line equal to the one above, refuses it.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .expressions import Apply, Array, Entry, Index, Plus, Product, Sum, expression
 from .figures import table as _table
@@ -13,7 +17,7 @@ from .ink import number
 __all__ = ["apply", "array", "indices", "sum", "table"]
 
 
-def indices(names):
+def indices(names: str) -> tuple[Index, ...]:
     """Indices from their names, "j k", to be used in arrays and sums."""
     found = tuple(Index({name: 1}) for name in names.split())
     if not found or len({str(i) for i in found}) < len(found):
@@ -21,7 +25,7 @@ def indices(names):
     return found
 
 
-def array(tex, values, *, outside=None):
+def array(tex: str, values: ArrayLike, *, outside: int | None = None) -> Array:
     """An array with its TeX. "#" in tex stands for all indices, "#1", "#2" for one; without, they are appended below.
 
     values: of any shape. outside=0: beyond its ends it is zero, and a sum leaves these terms out; otherwise an index
@@ -35,7 +39,7 @@ def array(tex, values, *, outside=None):
     return Array(tex, values, outside is not None)
 
 
-def sum(over, term, *, range=None):
+def sum(over: Index | tuple[Index, ...], term: Any, *, range: Any = None) -> Sum:
     """The sum of a term over an index, or over several in brackets.
 
     Their ranges are those of the axes at which they stand alone in the term; range gives another, or one where there is none.
@@ -45,12 +49,21 @@ def sum(over, term, *, range=None):
     return Sum(ranges, expression(term))
 
 
-def apply(tex, function, inside):
+def apply(tex: str, function: Callable[[float], float], inside: Any) -> Apply:
     """A function of one number: tex is its name, as "f'"."""
     return Apply(tex, function, expression(inside))
 
 
-def table(left, lines, *, at, caption, how="by finite differences", digits=2, tol=1e-6):
+def table(
+    left: Any,
+    lines: Sequence[tuple],
+    *,
+    at: Iterable[dict],
+    caption: str,
+    how: str = "by finite differences",
+    digits: int = 2,
+    tol: float = 1e-6,
+) -> None:
     """Display a derivation: each line's formula, why it follows, and its numbers at each place.
 
     left: what is derived, as an expression whose values were found as how says; tol is how far the first line may be from

@@ -5,7 +5,10 @@ the numbers are what the layer's forward and backward return, and which output m
 is read off the layer as well, by deltas that are 1 at one output and 0 elsewhere.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..layers import Conv2d, MaxPool2d
 from .explorer import Explorer, at, in_brackets, listed, whole
@@ -51,17 +54,17 @@ class ConvExplorer(Explorer):
 
     def __init__(
         self,
-        x=IMAGE,
-        W=KERNEL,
+        x: ArrayLike = IMAGE,
+        W: ArrayLike = KERNEL,
         *,
-        kernels=None,
-        strides=None,
-        paddings=None,
-        start=(3, 1, 0),
-        pixel=(1, 1),
-        title="Which outputs used this pixel?",
-        alt=None,
-        compact=False,
+        kernels: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+        paddings: Sequence[int] | None = None,
+        start: tuple[int, ...] = (3, 1, 0),
+        pixel: tuple[int, int] = (1, 1),
+        title: str = "Which outputs used this pixel?",
+        alt: str | None = None,
+        compact: bool = False,
     ):
         kernels = kernels or ((2, 3) if compact else (1, 2, 3, 4))
         strides = strides or ((1,) if compact else (1, 2, 3))
@@ -161,15 +164,15 @@ class PoolExplorer(Explorer):
 
     def __init__(
         self,
-        x=TIES,
+        x: ArrayLike = TIES,
         *,
-        kernels=(2, 3),
-        strides=(1, 2, 3),
-        start=(3, 2),
-        pixel=(1, 2),
-        title="Which pixel gets the delta?",
-        alt=None,
-        compact=False,
+        kernels: Sequence[int] = (2, 3),
+        strides: Sequence[int] = (1, 2, 3),
+        start: tuple[int, ...] = (3, 2),
+        pixel: tuple[int, int] = (1, 2),
+        title: str = "Which pixel gets the delta?",
+        alt: str | None = None,
+        compact: bool = False,
     ):
         alt = alt or (
             "Max pooling and its backward pass in numbers: below, a pixel of the gradient is chosen, and framed are "

@@ -7,9 +7,11 @@ import io
 import keyword
 import logging
 import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 # ruff: noqa: E402  Before matplotlib is imported, or its note on the font cache stands in a chapter.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
@@ -50,13 +52,13 @@ STYLE = {
 }
 
 
-def style():
+def style() -> None:
     """Put the house style on: importing cnnlib.show does. Black is drawn in the page's colour, on no
     background."""
     matplotlib.rcParams.update(STYLE)
 
 
-def figure(picture, *, alt):
+def figure(picture: Any, *, alt: str) -> None:
     """Display a matplotlib figure, which it closes, or a picture of show.svg, with its alternative text, as
     inline SVG.
 
@@ -78,17 +80,17 @@ def figure(picture, *, alt):
     _display(f'<div class="cnn-figure">\n{parts}\n</div>', alt)
 
 
-def table(rows, header, *, caption, digits=2):
+def table(rows: Iterable[Sequence], header: Sequence[str], *, caption: str, digits: int = 2) -> None:
     """Display `svg.table`: a table with a caption, column names and row names, scrolling in its own box."""
     _display(svg.table(rows, header, caption, digits=digits), caption)
 
 
-def source(thing, *, doc=True):
+def source(thing: Any, *, doc: bool = True) -> None:
     """Display the lines of a function, method or class of cnnlib as they stand in its file, with the file's
-    name; doc=False leaves the docstrings out. A text names a file that no module can be, for it imports what is not
+    name; doc=False leaves out docstrings and type hints. A text names a file that no module can be, for it imports what is not
     installed, or a function or class in it: "data/pytorch/lenet.py:step". ValueError for what is not cnnlib's own."""
     path, name, code = _in_file(thing) if isinstance(thing, str) else _of_object(thing)
-    code = code if doc else _without_docstrings(code)
+    code = code if doc else _bare(code)
     box = f'role="region" tabindex="0" aria-label="Source of {name}"'
     pre = f'<pre {box} style="overflow-x:auto;white-space:pre">{_highlight(code)}</pre>'
     html = f'<div class="cnn-source"><div><code>{path}</code></div>\n{pre}</div>'
@@ -162,13 +164,21 @@ def _rounded(numbers):
     return re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]) + 0.0:.2f}", " ".join(numbers.split()))
 
 
-def _without_docstrings(code):
-    docstrings = set()
+def _bare(code):
+    """Code without docstrings and type hints."""
+    lines, gone = code.split("\n"), set()
     for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef):
+            for arg in ast.walk(node.args):
+                if isinstance(arg, ast.arg):
+                    arg.annotation = None
+            end = next(n for n in range(node.lineno, len(lines)) if re.search(r":\s*(#.*)?$", lines[n - 1]))
+            lines[node.lineno - 1] = f"{' ' * node.col_offset}def {node.name}({ast.unparse(node.args)}):"
+            gone |= set(range(node.lineno + 1, end + 1))
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) and node.body[1:]:
-            docstrings |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    lines = [line for n, line in enumerate(code.split("\n"), 1) if n not in docstrings]
-    return re.sub(r"\n\n\n+", "\n\n", "\n".join(lines))
+            gone |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    code = "\n".join(line for n, line in enumerate(lines, 1) if n not in gone)
+    return re.sub(r"\n\n\n+", "\n\n", code)
 
 
 # Pygments' colours are made for one background, and its output differs between versions.

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from html import escape
 from itertools import product
 from pathlib import Path
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
@@ -50,17 +52,17 @@ class Frames:
 
     def __init__(
         self,
-        draw,
-        values,
+        draw: Callable[..., str],
+        values: Any,
         *,
-        name,
-        alt,
-        title="",
-        formula="",
-        watch="",
-        start=0,
-        period_ms=500,
-        print_values=(),
+        name: str,
+        alt: str | Callable[..., str],
+        title: str = "",
+        formula: str | Callable[..., str] = "",
+        watch: str | Callable[..., str] = "",
+        start: int | tuple[int, int] = 0,
+        period_ms: int = 500,
+        print_values: Sequence = (),
     ):
         if not isinstance(name, str) or not re.search(r"\w", name):
             raise ValueError(f"Frames wants a name, got {name!r}")
@@ -104,18 +106,18 @@ class Frames:
                 self._refuse(f"texts as title, formula and watch at {at}", (self.title, *texts))
         self.links = Links(self.frames, sizes)
 
-    def frame(self, *value):
+    def frame(self, *value: object) -> str:
         """The picture at one value of each axis, as it was drawn. ValueError for a value that is not on the
         axes."""
         if value not in self.frames:
             self._refuse(f"a value of its axes {self.axes}", value)
         return self.frames[value]
 
-    def said(self, *value):
+    def said(self, *value: object) -> tuple:
         """The formula and what to watch at one value of each axis, as they are now."""
         return tuple(text(*value) if callable(text) else text for text in (self.formula, self.watch))
 
-    def whole(self, picture, texts):
+    def whole(self, picture: str, texts: tuple) -> str:
         """A picture with its formula and what to watch, as HTML. The picture is told by its alternative text."""
         formula, watch = texts
         art, formula = self.links.dressed(picture, words(formula))
@@ -125,7 +127,7 @@ class Frames:
         return "".join(parts)
 
     @cached_property
-    def widget(self):
+    def widget(self) -> Any:
         """The same for a kernel, an ipywidgets box: `.children` are the title, one row a slider or a group of
         buttons, the text, the picture, redrawn by draw, and the place that was clicked on, which does not show."""
         import ipywidgets as widgets
@@ -184,7 +186,7 @@ class Frames:
             pass  # no ipywidgets: the HTML moves by itself
         return bundle
 
-    def html(self):
+    def html(self) -> str:
         """One block of HTML: the alternative text, the title, the controls, every frame once, a style sheet and a
         script."""
         first = tuple(points[s] for points, s in zip(self.axes.values(), self.start, strict=True))

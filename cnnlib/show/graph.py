@@ -2,10 +2,12 @@
 drawn better by matplotlib. As in `show.svg`, each function returns text and displays nothing."""
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 import numpy as np
 from contourpy import contour_generator
+from numpy.typing import ArrayLike
 
 from .labels import HALO, box, disc, strokes
 from .labels import place as fit
@@ -25,7 +27,19 @@ _AROUND = [
 ]
 
 
-def axes(items, *, x, y, xlabel="", ylabel="", caption="", width=330, height=230, xticks=None, yticks=None):
+def axes(
+    items: Iterable[Callable],
+    *,
+    x: Sequence[float],
+    y: Sequence[float],
+    xlabel: str = "",
+    ylabel: str = "",
+    caption: str = "",
+    width: float = 330,
+    height: float = 230,
+    xticks: Sequence[float] | None = None,
+    yticks: Sequence[float] | None = None,
+) -> str:
     """A graph of `line`, `dots` and `contours`, drawn in this order and cut off at its edges.
 
     x, y: the ends of the axes, (low, high). xticks, yticks: where numbers stand, by default at the ends and at
@@ -87,7 +101,15 @@ def axes(items, *, x, y, xlabel="", ylabel="", caption="", width=330, height=230
     return _svg(width, height, parts)
 
 
-def line(xs, ys, colour="currentColor", *, label="", at=-1, dashed=False):
+def line(
+    xs: ArrayLike,
+    ys: ArrayLike,
+    colour: str = "currentColor",
+    *,
+    label: str = "",
+    at: int = -1,
+    dashed: bool = False,
+) -> Callable:
     """A curve through points; BACKWARD is dashed, and others where asked for. label: written above point number `at`."""
     xs, ys = _points(xs, ys)
 
@@ -102,7 +124,15 @@ def line(xs, ys, colour="currentColor", *, label="", at=-1, dashed=False):
     return draw
 
 
-def dots(xs, ys, colour="currentColor", *, labels=(), joined=False, r=5):
+def dots(
+    xs: ArrayLike,
+    ys: ArrayLike,
+    colour: str = "currentColor",
+    *,
+    labels: Sequence = (),
+    joined: bool = False,
+    r: float = 5,
+) -> Callable:
     """Points, joined by a thin line or not, with a label above each or none. ValueError where labels do not
     fit."""
     xs, ys = _points(xs, ys)
@@ -120,7 +150,9 @@ def dots(xs, ys, colour="currentColor", *, labels=(), joined=False, r=5):
     return draw
 
 
-def contours(f, levels, *, x, y, n=41):
+def contours(
+    f: Callable, levels: Iterable[float], *, x: Sequence[float], y: Sequence[float], n: int = 41
+) -> Callable:
     """Lines on which f(X, Y) has the value of each level, from an n by n grid over x and y, (low, high)."""
     X, Y = np.meshgrid(np.linspace(*x, n), np.linspace(*y, n))
     Z = np.asarray(f(X, Y), float)
@@ -137,7 +169,17 @@ def contours(f, levels, *, x, y, n=41):
     return draw
 
 
-def bars(values, names, *, low=0, high=1, digits=3, colour="currentColor", caption="", length=170):
+def bars(
+    values: ArrayLike,
+    names: Sequence,
+    *,
+    low: float = 0,
+    high: float = 1,
+    digits: int = 3,
+    colour: str = "currentColor",
+    caption: str = "",
+    length: float = 170,
+) -> str:
     """Horizontal bars from zero, each with its name before it and its number behind it.
 
     low, high: the ends of the scale, `length` pixels long in all. With low < 0 bars are signed: positive ones

@@ -12,7 +12,7 @@ OTHER = "#b8407f"  # what is told from a thing in the page's own colour: another
 COLOURS = (FORWARD, BACKWARD, ACCENT, NEGATIVE, OTHER)
 
 
-def number(value, digits=2):
+def number(value: float, digits: int = 2) -> str:
     """The value with fixed decimals, a true minus sign and no negative zero: `number(-0.004)` is 0.00."""
     text = f"{value:.{digits}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")

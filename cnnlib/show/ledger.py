@@ -5,8 +5,10 @@ import tomllib
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Strongest first: an entry's verdict is the strongest of its claims. What is printed, and comes out or does not, is
 # stronger than what was put beside it.
@@ -28,7 +30,7 @@ def readings():
 
 
 @cache
-def ledger():
+def ledger() -> dict:
     """The ledger: {"lectures": {"K": {"author", "title"}}, "entries": {"K18": {"lecture", "chapter", "what",
     "printed", "verdict"}}}; a verdict is one of VERDICTS, or "open" while the entry's chapter is not
     written."""
@@ -36,21 +38,21 @@ def ledger():
 
 
 def claim(
-    entry,
-    value=None,
-    expected=None,
+    entry: str,
+    value: ArrayLike | None = None,
+    expected: ArrayLike | None = None,
     *,
-    printed=None,
-    digits=None,
-    erratum=None,
-    unreadable=None,
-    convention=None,
-    reconstructed=None,
-    illustrated=None,
-    where=None,
-    whose=None,
-    tol=1e-12,
-):
+    printed: ArrayLike | None = None,
+    digits: int | None = None,
+    erratum: str | None = None,
+    unreadable: str | None = None,
+    convention: str | None = None,
+    reconstructed: str | None = None,
+    illustrated: str | None = None,
+    where: str | None = None,
+    whose: str | None = None,
+    tol: float = 1e-12,
+) -> None:
     """Settle a ledger entry, or a part of one ("S12.sum"), and print one line that says how.
 
     value against expected: |value - expected| <= tol max(1, |expected|) for each number. value against
@@ -128,7 +130,7 @@ def _short(number):
     return f"{round(float(number), 6) + 0.0:.4g}"
 
 
-def claims(output):
+def claims(output: str) -> list[dict[str, str]]:
     """The claims that a text holds, in order, but for those that are illustrated: [{"entry", "part", "verdict", "said", "why",
     "whose", "where"}, ...]. What `claim` has left out is ""."""
     names = ("entry", "part", "verdict", "said", "why", "whose", "where")
@@ -139,7 +141,7 @@ def claims(output):
     return [claim | {"part": claim["entry"] + claim["part"]} for claim in found]
 
 
-def verdicts(output):
+def verdicts(output: str) -> Any:
     """The verdicts of the claim lines in a text: {"S12": "erratum", ...}, for each entry its strongest."""
     found = re.findall(rf"^([A-Z]\d\d)(?:\.[\w-]+)? ({'|'.join(VERDICTS)}): ", output, re.MULTILINE)
     return {entry: min((v for e, v in found if e == entry), key=VERDICTS.index) for entry, _ in found}

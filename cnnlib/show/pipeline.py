@@ -1,10 +1,13 @@
 """One example on its way through a network: what each layer makes of it, and the deltas that come back."""
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
 
 import numpy as np
 
+from ..losses import Loss
+from ..network import Sequential
 from .figures import _display
 from .svg import BACKWARD, FORWARD, check_alt, image
 
@@ -37,7 +40,17 @@ document.querySelectorAll(".cnn-pipeline").forEach(root => {
 """
 
 
-def pipeline(network, loss, x, t, *, layers, names, alt, maps=4):
+def pipeline(
+    network: Sequential,
+    loss: Loss,
+    x: np.ndarray,
+    t: np.ndarray,
+    *,
+    layers: Iterable[int],
+    names: Sequence[str],
+    alt: str,
+    maps: int = 4,
+) -> None:
     """Display one example's way through a network and back: the outputs of layers from left to right, in FORWARD,
     and under each the delta that comes back to it, dJ/d(output), framed in BACKWARD. It plays by itself, and a
     button stops it.

@@ -9,11 +9,13 @@ dashed and points left.
 import re
 import struct
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import groupby, pairwise
 from zlib import adler32, crc32
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .cells import place_of_cells
 from .ink import ACCENT, BACKWARD, COLOURS, FORWARD, NEGATIVE, OTHER, _stroke, _svg, _text, number
@@ -44,7 +46,7 @@ __all__ = [
 _ROW = 36  # height of a grid's row
 
 
-def check_alt(alt):
+def check_alt(alt: object) -> str:
     """Return the alternative text without outer blanks; ValueError unless it says what a picture shows: three
     words and 20 characters or more, not a file's name, not only "figure 3"."""
     text = alt.strip() if isinstance(alt, str) else ""
@@ -57,19 +59,19 @@ def check_alt(alt):
 
 
 def grid(
-    array,
-    caption="",
+    array: ArrayLike,
+    caption: str = "",
     *,
-    digits=None,
-    marks=(),
-    signed=False,
-    scale=None,
-    hide=None,
-    rows=(),
-    cols=(),
-    name="",
-    keys=None,
-):
+    digits: int | None = None,
+    marks: Iterable[tuple] = (),
+    signed: bool = False,
+    scale: float | None = None,
+    hide: ArrayLike | None = None,
+    rows: Sequence = (),
+    cols: Sequence = (),
+    name: str = "",
+    keys: ArrayLike | None = None,
+) -> str:
     """A matrix (rows, columns), or a vector as one row, with its numbers.
 
     digits: decimals, by default none for integers and 2 otherwise. marks: a list of `mark(...)`. signed:
@@ -124,13 +126,22 @@ def grid(
     return _svg(max(left + cell * width + 2, left + 9 * len(caption)), top + _ROW * height + 2, parts, noted)
 
 
-def mark(row, col, height=1, width=1, colour=FORWARD):
+def mark(
+    row: int, col: int, height: int = 1, width: int = 1, colour: str = FORWARD
+) -> tuple[int, int, int, int, str]:
     """A frame around cells of a grid, from (row, col) on: `grid(x, marks=[mark(0, 1, 3, 3)])`; BACKWARD is
     dashed."""
     return int(row), int(col), int(height), int(width), colour
 
 
-def wire(forward=None, backward=None, label="", *, digits=2, length=110):
+def wire(
+    forward: float | None = None,
+    backward: float | None = None,
+    label: str = "",
+    *,
+    digits: int = 2,
+    length: float = 110,
+) -> str:
     """One wire: its name and the number that runs forward above it, the number that runs backward below
     it."""
     parts = [f'<path d="M0 48h{length}" stroke="currentColor" stroke-width="1.5"/>']
@@ -142,7 +153,9 @@ def wire(forward=None, backward=None, label="", *, digits=2, length=110):
     return _svg(length, 76, parts)
 
 
-def image(array, caption="", *, scale=3, signed=False, top=None):
+def image(
+    array: ArrayLike, caption: str = "", *, scale: float = 3, signed: bool = False, top: float | None = None
+) -> str:
     """A small image, `scale` pixels a dot: (H, W) as ink in the page's colour, 0 none and top (by default the
     largest) full, in 15 steps; signed: positive and negative numbers in two hues. (3, H, W) in [0, 1]: red,
     green, blue."""
@@ -157,7 +170,9 @@ def image(array, caption="", *, scale=3, signed=False, top=None):
     return _flex("column", "center", [art, caption]) if caption else art
 
 
-def images(x, captions=(), *, scale=2, signed=False, top=None):
+def images(
+    x: ArrayLike, captions: Sequence = (), *, scale: float = 2, signed: bool = False, top: float | None = None
+) -> str:
     """The images of a batch (C, H, W, N), C being 1 or 3, side by side, with one caption each."""
     x = np.asarray(x)
     if x.ndim != 4 or x.shape[0] not in (1, 3) or len(captions) not in (0, x.shape[-1]):
@@ -168,13 +183,13 @@ def images(x, captions=(), *, scale=2, signed=False, top=None):
     return row(*(image(picture, name, **look) for picture, name in zip(pictures, names, strict=True)))
 
 
-def row(*items):
+def row(*items: str) -> str:
     """Pictures side by side, with signs such as "=" or "→" between them; what a phone has no room for goes
     below."""
     return _flex("row wrap", "center", items, "cnn-row")
 
 
-def stack(*items):
+def stack(*items: str) -> str:
     """Pictures and lines of text below each other. In Frames, where the page is wide, they stand side by side."""
     parts = []
     for pictures, those in groupby(items, _is_picture):
@@ -186,7 +201,7 @@ def stack(*items):
     return _flex("column", "flex-start", ["".join(parts)], "cnn-stack cnn-many" if many else "cnn-stack")
 
 
-def table(rows, header, caption, *, digits=2):
+def table(rows: Iterable[Sequence], header: Sequence[str], caption: str, *, digits: int = 2) -> str:
     """A table of rows under a header of column names; a row's first cell names it, or is empty. Floats get
     `digits` decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the
     header."""
@@ -217,7 +232,14 @@ def table(rows, header, caption, *, digits=2):
     )
 
 
-def matrix(array, caption, *, digits=None, rows=None, cols=None):
+def matrix(
+    array: ArrayLike,
+    caption: str,
+    *,
+    digits: int | None = None,
+    rows: Iterable | None = None,
+    cols: Iterable | None = None,
+) -> str:
     """A matrix as a table that scrolls in its own box, with its indices or the names in rows and cols at its
     edges: for what is too large for a grid."""
     array = np.atleast_2d(array)
@@ -230,7 +252,7 @@ def matrix(array, caption, *, digits=None, rows=None, cols=None):
     return table(lines, ["", *cols], caption, digits=_decimals(array, digits))
 
 
-def tabindex(picture):
+def tabindex(picture: str) -> str:
     """A keyboard must be able to scroll what is wider than a phone."""
     return ' tabindex="0"' if any(float(w) > 350 for w in re.findall('<svg width="([^"]+)', picture)) else ""
 

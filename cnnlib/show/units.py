@@ -1,5 +1,6 @@
 """Units joined by wires, with a number or a name on each, that keep clear of one another."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +10,17 @@ from .labels import HALO, box, crossings, disc, settle
 
 
 def network(
-    columns, *, forward=(), backward=(), weights=(), gradients=(), labels=(), marks=None, digits=2, gap=140
-):
+    columns: Sequence[Sequence[str]],
+    *,
+    forward: Sequence = (),
+    backward: Sequence = (),
+    weights: Sequence = (),
+    gradients: Sequence = (),
+    labels: Sequence = (),
+    marks: dict[tuple, str] | None = None,
+    digits: int = 2,
+    gap: float = 140,
+) -> str:
     """Columns of units joined by wires: numbers that run forward stand above, numbers that run backward
     below.
 
