@@ -597,7 +597,7 @@ def test_the_core_does_not_know_how_it_is_converted():
 
 def test_formulas_and_layers_do_not_know_each_other():
     oracle = {name for inside in (False, True) for name in imports(PACKAGE / "formulas.py", inside)}
-    assert {name.split(".")[0] for name in oracle} <= {"functools", "inspect", "math", "numpy"}
+    assert {name.split(".")[0] for name in oracle} <= {"collections", "functools", "inspect", "math", "numpy"}
     for path in (PACKAGE / "layers").glob("*.py"):
         names = [*imports(path, False), *imports(path, True)]
         assert not [name for name in names if "formulas" in name], path

@@ -14,7 +14,7 @@ import numpy as np
 from .. import practice
 from ..practice.cases import RETURNS
 from .explorer import _css, _file
-from .figures import _display, _highlight, _without_docstrings
+from .figures import _display, _highlight, _bare
 from .svg import number
 
 LAYERS = {
@@ -232,7 +232,7 @@ def judgement(mistake, of):
 def program(mistake):
     """The wrong lines, without the docstring, which the card says above."""
     lines = dedent(inspect.getsource(mistake.lines)).strip()
-    lines = _without_docstrings(lines[lines.index("def ") :])
+    lines = _bare(lines[lines.index("def ") :])
     label = f'role="region" tabindex="0" aria-label="Lines of {escape(mistake.name)}"'
     more = len(mistake.forms) - 1
     also = f'<p class="cnn-case">{more} more way{"s" * (more > 1)} to write it {"are" if more > 1 else "is"} known.</p>'
