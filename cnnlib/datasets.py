@@ -1,6 +1,6 @@
 """Data sets: images (C, H, W, N) float64 in [0, 1], labels (N,) int64; every call returns new arrays.
 
-`seesaw`, `digits` and `colour_digits` come with the library. `mnist` and `cifar10` read their authors' files
+``seesaw``, ``digits`` and ``colour_digits`` come with the library. ``mnist`` and ``cifar10`` read their authors' files
 from a folder that you name, in the call or in an environment variable, or from your cache, which they fill
 by download.
 """
@@ -44,7 +44,12 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 
 def seesaw() -> tuple[np.ndarray, np.ndarray]:
-    """The four patterns of K15: x (1, 5, 4), two adjacent boxes on five places; t (4,), left 0 or right 1."""
+    """The four patterns of K15: x (1, 5, 4), two adjacent boxes on five places; t (4,), left 0 or right 1.
+
+    >>> x, t = datasets.seesaw()
+    >>> x[0, :, 0], t
+    (array([1., 1., 0., 0., 0.]), array([0, 0, 1, 1]))
+    """
     patterns = [[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
     return np.stack(patterns, axis=1)[np.newaxis].astype(float), np.array([0, 0, 1, 1], np.int64)
 
@@ -54,6 +59,10 @@ def digits() -> Split:
 
     Returns x_train (1, 28, 28, 5000), t_train (5000,), x_test (1, 28, 28, 1000), t_test (1000,).
     Ink is 1, ground 0. Credit and licence: data/DIGITS.txt.
+
+    >>> x_train, t_train, x_test, t_test = datasets.digits()
+    >>> x_train.shape, t_train[:5]
+    ((1, 28, 28, 5000), array([5, 0, 4, 1, 9]))
     """
     return _floats(*_embedded())
 
@@ -62,9 +71,13 @@ def colour_digits() -> Split:
     """The digits in colour, 32 x 32 x 3, made for Z's network (Z15, Z17).
 
     Returns x_train (3, 32, 32, 5000), t_train (5000,), x_test (3, 32, 32, 1000), t_test (1000,).
-    Each of `digits` lies at a random place in the larger image, 0 to 4 pixels down and across. A pale colour
+    Each of ``digits`` lies at a random place in the larger image, 0 to 4 pixels down and across. A pale colour
     and a dark one, each of a random hue, are its ink and ground, or its ground and ink; in every channel they
     differ by 0.2 or more. Places and colours come from a fixed seed and never see a label: they tell nothing.
+
+    >>> x_train, t_train, x_test, t_test = datasets.colour_digits()
+    >>> x_test.shape
+    (3, 32, 32, 1000)
     """
     rng = np.random.default_rng(32)
     train, t_train, test, t_test = _embedded()
@@ -75,7 +88,7 @@ def mnist(folder: str | os.PathLike | None = None) -> Split:
     """All of MNIST (Q25), from its four IDX files, each plain or .gz.
 
     Returns x_train (1, 28, 28, 60000), t_train (60000,), x_test (1, 28, 28, 10000), t_test (10000,).
-    Reads `folder`, or the one in CNNLIB_MNIST_DIR: whole files of any number of digits; never writes there.
+    Reads ``folder``, or the one in CNNLIB_MNIST_DIR: whole files of any number of digits; never writes there.
     With neither it reads your cache: pooch downloads what is missing, and every sha256 is verified.
     A file may be plain or gzip whatever its name, have a dot for a dash in it (train-images.idx3-ubyte), and lie
     up to two folders deeper (MNIST/raw), as archives unpack it. ``~`` is your home.
@@ -107,13 +120,13 @@ def mnist(folder: str | os.PathLike | None = None) -> Split:
 
 
 def cifar10(folder: str | os.PathLike | None = None) -> Split:
-    """All of CIFAR-10 (Z17), from the six files of its binary version; `CIFAR10_CLASSES` names the labels.
+    """All of CIFAR-10 (Z17), from the six files of its binary version; ``CIFAR10_CLASSES`` names the labels.
 
     Returns x_train (3, 32, 32, 50000), t_train (50000,), x_test (3, 32, 32, 10000), t_test (10000,): 1.5 GB.
-    Reads `folder`, or the one in CNNLIB_CIFAR10_DIR: the .bin files, up to two folders deeper, or
-    cifar-10-binary.tar.gz, which `folder` may also name itself; batches of any size; never writes there. With
+    Reads ``folder``, or the one in CNNLIB_CIFAR10_DIR: the .bin files, up to two folders deeper, or
+    cifar-10-binary.tar.gz, which ``folder`` may also name itself; batches of any size; never writes there. With
     neither it reads the archive in your cache: pooch downloads it where it is missing, and its checksum is
-    verified. Errors: as `mnist`.
+    verified. Errors: as ``mnist``.
     """
     named = _named(folder, "CNNLIB_CIFAR10_DIR")
     home = named or _cache() / "cifar10"
@@ -228,7 +241,7 @@ def _held(folder):
 
 
 def _read(path, start=b""):
-    """What a file holds, unpacked as often as it is gzip, whatever its name. What is not begins with `start`."""
+    """What a file holds, unpacked as often as it is gzip, whatever its name. What is not begins with ``start``."""
     try:
         data = path.read_bytes()
         packed = path.suffix.lower() == ".gz" and not data.startswith((start, *FOREIGN))

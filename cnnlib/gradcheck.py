@@ -13,12 +13,18 @@ STEPS = 8.0 ** np.arange(-2, 9)  # of look_closer, in eps: from 1.6e-8 to 17 whe
 
 
 def numerical_gradient(f: Callable[[Array], float], x: Array, eps: float = 1e-6) -> Array:
-    """df/dx by central differences, (f(x + eps) - f(x - eps)) / (2 eps) for each element of x in turn.
+    """df/dx by central differences, ``(f(x + eps) - f(x - eps)) / (2 eps)`` for each element of x in turn.
 
-    f(x) -> one real number, in double precision, for a float64 array x of any shape and memory order. f is
-    given x itself, changed in place, and must leave it as it is; x comes back bit by bit, also when f raises.
-    The truncation error is of order eps^2, the round-off error of order 1e-16 |f| / eps.
-    Where f runs layers, these hold its last pass afterwards: call forward again before backward.
+    ``f(x)`` gives one real number, in double precision, for a float64 array x of any shape and memory order; the gradient
+    has the shape of x. f is given x itself, changed in place, and must leave it as it is; x comes back bit by bit, also
+    when f raises. The truncation error is of order ``eps^2``, the round-off error of order ``1e-16 |f| / eps``.
+    Where f runs layers, these hold its last pass afterwards: call forward again before backward. ValueError where f changes
+    x, gives anything else, or computes in single precision.
+
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> numerical_gradient(lambda x: (x**2).sum(), x).round(6)
+    array([[2., 4.],
+           [6., 8.]])
     """
     positive("numerical_gradient", eps=eps)
     kept = judged.writable("numerical_gradient", x, "x").copy()
@@ -45,7 +51,8 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, eps: float = 1e-6)
 
 @dataclass
 class GradientReport:
-    """``errors[name]``: the largest difference between backward and finite differences, relative.
+    """What ``check_gradients`` found: ``errors[name]`` is the largest difference between backward and finite differences,
+    relative.
 
     ``notes[name]`` says why an array cannot be judged, ``remarks`` what a layer does that it must not do.
     ``ok`` when there is neither and no error is above ``tol``. As text it gives a line for each name, and
@@ -77,13 +84,13 @@ def check_gradients(network_or_layer: object, x: Array, delta: Array | None = No
                     *, eps: float = 1e-6, tol: float = 1e-7, rng: Seed = None) -> GradientReport:  # fmt: skip
     """Compare backward with finite differences, element by element, for x and for every parameter.
 
-    The scalar is J = sum(delta * forward(x)), so that dJ/dy = ``delta``, a random one where none is given
+    The scalar is ``J = sum(delta * forward(x))``, so that ``dJ/dy = delta``, a random one where none is given
     (``rng``: a Generator or a seed, 0 by default; its next draw where x was drawn from the same seed). x and the
-    parameters are float64. These and ``delta`` come back unchanged, whatever the judged code does; ``grads``
-    hold what its backward computed. An error is relative to the largest element of its gradient. Where backward
-    and the quotient for ``eps`` disagree, other steps decide. Where these cannot, the report says why: at a kink
-    (a ReLU's zero, a pooling tie) no derivative exists, a gradient drowns in round-off, or two calls give two
-    results, or a step leaves what forward can compute. A layer that changes what it is given is named, and the
+    parameters are float64, x (..., N), delta of the shape of the output. These and ``delta`` come back unchanged, whatever
+    the judged code does; ``grads`` hold what its backward computed. An error is relative to the largest element of its
+    gradient. Where backward and the quotient for ``eps`` disagree, other steps decide. Where these cannot, the report says
+    why: at a kink (a ReLU's zero, a pooling tie) no derivative exists, a gradient drowns in round-off, or two calls give
+    two results, or a step leaves what forward can compute. A layer that changes what it is given is named, and the
     report not ok, even where the gradients are right.
 
     Limits: a gradient below 1e-7 of the array's largest is not seen, nor one that no step up to 1e12 shows.
@@ -91,6 +98,14 @@ def check_gradients(network_or_layer: object, x: Array, delta: Array | None = No
     What is judged has ``forward``, ``backward`` and the dicts ``params`` and ``grads``, with the same keys.
     Returns a report: ``.ok``, ``.errors[name]``, ``.notes[name]``, ``.remarks``, and a text. ValueError for
     what cannot be compared, and where parameters are changed.
+
+    >>> report = check_gradients(Dense(3, 2, rng=0), np.ones((3, 4)))
+    >>> report.ok
+    True
+    >>> print(report)
+    x  ok, within 1e-07
+    W  ok, within 1e-07
+    b  ok, within 1e-07
     """
     positive("check_gradients", eps=eps, tol=tol)
     model, owners = network_or_layer, judged.parameters(network_or_layer)
@@ -123,7 +138,7 @@ def check_gradients(network_or_layer: object, x: Array, delta: Array | None = No
 def judge(got, array, moved, size, eps, tol):
     """(error, note) of one gradient. The note says why it cannot be judged, and is empty where it can.
 
-    ``moved()`` is `change`; ``size``, the sum of |delta * y|, is what round-off is relative to. A gradient
+    ``moved()`` is ``change``; ``size``, the sum of |delta * y|, is what round-off is relative to. A gradient
     whose terms cancel is not asked for more than 13 digits of the terms.
     """
     pairs = [quotients(array, index, moved, eps)[:2] for index in np.ndindex(array.shape)]

@@ -13,9 +13,16 @@ from .layers.base import Array, Layer, Shape, floating
 
 
 class Sequential:
-    """``layers`` applied in order; backward goes through them in reverse.
+    """``layers`` applied in order; backward goes through them in reverse (Q04, S28).
 
-    Layers keep the last batch, so a network serves one thread at a time; ``copy.deepcopy`` makes another.
+    x and y have the examples last. Layers keep the last batch, so a network serves one thread at a time; ``copy.deepcopy``
+    makes another. ValueError for no layers, for one that stands there twice, and for what is no Layer.
+
+    >>> net = Sequential(Conv2d(1, 4, 3, rng=0), ReLU(), Flatten(), Dense(144, 10, rng=0))
+    >>> net.output_shape((1, 8, 8, 5))
+    (10, 5)
+    >>> net.forward(np.ones((1, 8, 8, 5))).shape
+    (10, 5)
     """
 
     def __init__(self, *layers: Layer):
@@ -39,16 +46,19 @@ class Sequential:
         return shape
 
     def forward(self, x: Array) -> Array:
-        """y = f_L(... f_2(f_1(x))) (Q04). All shapes are checked before anything is computed."""
+        """``y = f_L(... f_2(f_1(x)))`` (Q04). All shapes are checked before anything is computed: ValueError, naming the layer,
+        where one does not fit.
+        """
         self.output_shape(floating("Sequential", x).shape)
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
     def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
-        """dJ/dx from ``delta`` = dJ/dy: each layer's backward in turn, last to first (S28, Z12).
+        """``dJ/dx`` from ``delta = dJ/dy``: each layer's backward in turn, last to first (S28, Z12).
 
-        With ``input_gradient`` false nothing is computed below the first layer that learns; returns None.
+        With ``input_gradient`` false nothing is computed below the first layer that learns; returns None. RuntimeError before
+        any ``forward``.
         """
         layers = self.layers
         if not input_gradient:
@@ -65,7 +75,10 @@ class Sequential:
         return ((layer, key) for layer in self.layers for key in layer.params)
 
     def astype(self, dtype: type | str | np.dtype) -> "Sequential":
-        """Parameters and gradients as ``dtype``, in place (the dicts stay the same objects); returns self."""
+        """Parameters and gradients as ``dtype``, in place (the dicts stay the same objects); returns self.
+
+        ValueError for what is no floating dtype.
+        """
         if (dtype := np.dtype(dtype)).kind != "f":
             raise ValueError(f"Sequential: dtype is {dtype}, want a floating one")
         for layer, key in self.parameters():

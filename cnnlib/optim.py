@@ -7,10 +7,17 @@ from .network import Sequential
 
 
 class SGD:
-    """theta = theta - lr v, with v = momentum v + dJ/dtheta + weight_decay theta (PyTorch's momentum).
+    """``theta = theta - lr v``, with ``v = momentum v + dJ/dtheta + weight_decay theta`` (PyTorch's momentum; Q26, S07).
 
     Weights decay, biases do not (Q07, K03): only "W" gets the last term. Updates are in place. Build it after
-    ``astype`` and ``load``.
+    ``astype`` and ``load``. ValueError for rates out of range, and for what is no network.
+
+    >>> net = Sequential(Dense(1, 1, init=0.0))
+    >>> optimizer = SGD(net, lr=0.5)
+    >>> net.layers[0].grads["W"] = np.array([[2.0]])
+    >>> optimizer.step()
+    >>> net.layers[0].params["W"]
+    array([[-1.]])
     """
 
     def __init__(self, network: Sequential, lr: float, *, momentum: float = 0.0, weight_decay: float = 0.0):
@@ -24,7 +31,10 @@ class SGD:
         self.velocity = [np.zeros_like(layer.params[key]) for layer, key in network.parameters()]
 
     def step(self) -> None:
-        """One update of every parameter from the gradients that the last backward left."""
+        """One update of every parameter from the gradients that the last backward left.
+
+        ValueError where the network has got other parameters since.
+        """
         parameters = list(self.network.parameters())
         if len(parameters) != len(self.velocity):
             came = f"the network has {len(parameters)} parameters"

@@ -24,10 +24,19 @@ class Layer:
     ``self.keep(y, ...)``, and ``backward``, which begins with ``self.recall(delta)``. One that learns also
     calls ``learn``, and its ``backward(delta, input_gradient=True)`` returns None where that is false.
 
-    Attributes
-    ----------
-    params, grads : dicts with the same keys ("W", "b") and shapes; empty where nothing is learned.
-        ``backward`` puts new arrays into ``grads``; nothing accumulates from one call to the next.
+    ``params`` and ``grads`` are dicts with the same keys ("W", "b") and shapes, empty where nothing is learned.
+    ``backward`` puts new arrays into ``grads``; nothing accumulates from one call to the next.
+
+    >>> class Double(Layer):
+    ...     def output_shape(self, input_shape):
+    ...         return input_shape
+    ...     def forward(self, x):
+    ...         return self.keep(2 * x)
+    ...     def backward(self, delta):
+    ...         self.recall(delta)
+    ...         return 2 * delta
+    >>> print(check_gradients(Double(), np.ones((3, 2))))
+    x  ok, within 1e-07
     """
 
     def __init__(self) -> None:
@@ -36,21 +45,22 @@ class Layer:
         self.saved: tuple | None = None
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Shape of ``forward``'s result for an input of this shape; ValueError where it does not fit."""
+        """Shape of what ``forward`` gives for an input of this shape; ValueError where it does not fit."""
         raise NotImplementedError(f"{type(self).__name__} does not define output_shape")
 
     def forward(self, x: Array) -> Array:
-        """y = f(x), keeping what ``backward`` needs: x and y themselves, so change neither before it."""
+        """``y = f(x)``, keeping what ``backward`` needs: x and y themselves, so change neither before it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def backward(self, delta: Array) -> Array:
-        """dx = dJ/dx from ``delta`` = dJ/dy (shape of y); RuntimeError before any ``forward``."""
+        """``dx = dJ/dx`` from ``delta = dJ/dy``, which has the shape of y; RuntimeError before any ``forward``."""
         raise NotImplementedError(f"{type(self).__name__} does not define backward")
 
     def learn(self, shape: Shape, fan_in: int, fan_out: int, bias: bool, init: Init, rng: Seed) -> None:
         """Draw "W" of this shape, normal with the variance that ``init`` names; "b" starts at zero.
 
-        "he": 2 / fan_in. "xavier": 2 / (fan_in + fan_out). A number: the standard deviation itself.
+        "he": ``2 / fan_in``. "xavier": ``2 / (fan_in + fan_out)``. A number: the standard deviation itself. ValueError
+        for any other.
         """
         named = {"he": np.sqrt(2 / fan_in), "xavier": np.sqrt(2 / (fan_in + fan_out))}
         std = named.get(init, np.nan) if isinstance(init, str) else init
@@ -63,7 +73,10 @@ class Layer:
         self.grads.update({key: np.zeros_like(value) for key, value in self.params.items()})
 
     def expect(self, shape: Shape, *wanted: int | str) -> Shape:
-        """``shape`` as a tuple, if it has the ``wanted`` axes; a name stands for any size of at least one."""
+        """``shape`` as a tuple, if it has the ``wanted`` axes; a name stands for any size of at least one.
+
+        ValueError, naming the layer, what came and what was wanted, where it has not.
+        """
         shape = tuple(shape)
         fits = [size >= 1 if isinstance(want, str) else size == want for size, want in zip(shape, wanted)]
         if len(shape) != len(wanted) or not all(fits):
@@ -76,7 +89,9 @@ class Layer:
         return self.output_shape(floating(self, x).shape)
 
     def recall(self, delta: Array) -> tuple:
-        """What ``forward`` kept; ``delta`` must have the shape of the output that went with it."""
+        """What ``forward`` kept. RuntimeError before any; ValueError unless ``delta`` has the shape of the output that went
+        with it.
+        """
         if self.saved is None:
             raise RuntimeError(f"{self}: backward was called before any forward")
         shape, kept = self.saved

@@ -139,13 +139,21 @@ class Window(Layer):
 
 
 class Conv2d(Window):
-    """Cross-correlation with learned kernels, as Q and PyTorch compute it (Q15, Q16).
+    """Cross-correlation with learned kernels, as Q and PyTorch compute it (Q15, Q16)::
 
-    y[o, i, j, n] = b[o] + sum over c, u, v of W[o, c, u, v] x[c, s i + u - p, s j + v - p, n]
+        y[o, i, j, n] = b[o] + sum over c, u, v of W[o, c, u, v] x[c, s i + u - p, s j + v - p, n]
 
     x (C_in, H, W, N) -> y (C_out, OH, OW, N); W (C_out, C_in, KH, KW), b (C_out,); stride s, zero padding p.
     ``kernel_size``, ``stride`` and ``padding`` are an int or a pair; sizes floor. ``init``: "he", "xavier" or
-    a standard deviation; ``rng``: a Generator, a seed, or None.
+    a standard deviation; ``rng``: a Generator, a seed, or None. ValueError for sizes that are no whole numbers, or too
+    small.
+
+    >>> layer = Conv2d(1, 8, 5, stride=2, rng=0)
+    >>> y = layer.forward(np.ones((1, 28, 28, 10)))
+    >>> y.shape, layer.params["W"].shape
+    ((8, 12, 12, 10), (8, 1, 5, 5))
+    >>> layer.backward(np.ones(y.shape)).shape, layer.grads["b"][0]
+    ((1, 28, 28, 10), np.float64(1440.0))
     """
 
     def __init__(
@@ -164,7 +172,7 @@ class Conv2d(Window):
         return self.out_channels, *self.window_shape(input_shape, self.in_channels), input_shape[-1]
 
     def forward(self, x: Array) -> Array:
-        """A row of outputs at a time: y_i = W strip_i + b. A strip holds the windows of a row as columns."""
+        """A row of outputs at a time: ``y_i = W strip_i + b``. A strip holds the windows of a row as columns."""
         shape = self.check(x)
         rows, W = self.unroll(x), self.matrix()
         strips = self.strips(rows)
@@ -176,12 +184,12 @@ class Conv2d(Window):
         return self.keep(y.reshape(shape), x.shape, rows)
 
     def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
-        """dW = sum over i of delta_i strip_i^T; db = sum of delta; dx gathers down the rows, scatters along them.
+        """dW is the sum over i of ``delta_i strip_i^T``, db the sum of delta; dx gathers down the rows, scatters along them.
 
         delta (C_out, OH, OW, N) -> dx (C_in, H, W, N); None where ``input_gradient`` is false. The weight
         gradient sums over the positions that share it (K12, S22), the bias gradient over positions and
         examples. dx is the full convolution with the turned kernel (Q22, S23): row h of the padded x was under row
-        u = h - stride i of the kernel when row i of y was computed, for every i that has such a u. So one product
+        ``u = h - stride i`` of the kernel when row i of y was computed, for every i that has such a u. So one product
         gathers, with the kernel's rows in reverse; along the width ``roll`` adds, and nothing is reversed.
         """
         shape, rows = self.recall(delta)
@@ -251,7 +259,12 @@ class Conv2d(Window):
 class Conv1d(Conv2d):
     """Cross-correlation along one axis (K09): the 2-D layer with H = 1.
 
-    x (C_in, L, N) -> y (C_out, OL, N); W (C_out, C_in, K), b (C_out,). Sizes are ints and floor.
+    x (C_in, L, N) -> y (C_out, OL, N); W (C_out, C_in, K), b (C_out,). Sizes are ints and floor; the other arguments and
+    the errors are those of Conv2d.
+
+    >>> layer = Conv1d(1, 2, 3, rng=0)
+    >>> layer.forward(np.ones((1, 5, 4))).shape
+    (2, 3, 4)
     """
 
     axes = "L"

@@ -6,10 +6,18 @@ from .base import Array, Init, Layer, Seed, Shape, whole
 
 
 class Dense(Layer):
-    """z = W a + b for a batch of columns (Q04, S05).
+    """``z = W a + b`` for a batch of columns (Q04, S05).
 
-    x (D_in, N) -> y (D_out, N); W (D_out, D_in), b (D_out,). W_ij joins unit j to unit i.
-    ``init``: "he", "xavier" or a standard deviation; ``rng``: a Generator, a seed, or None.
+    x (D_in, N) -> y (D_out, N); W (D_out, D_in), b (D_out,). ``W_ij`` joins unit j to unit i.
+    ``init``: "he", "xavier" or a standard deviation; ``rng``: a Generator, a seed, or None. ValueError for sizes that are
+    no whole numbers of at least one.
+
+    >>> layer = Dense(3, 2, rng=0)
+    >>> y = layer.forward(np.ones((3, 5)))
+    >>> y.shape, layer.backward(np.ones((2, 5))).shape
+    ((2, 5), (3, 5))
+    >>> layer.grads["b"]
+    array([5., 5.])
     """
 
     def __init__(
@@ -27,7 +35,7 @@ class Dense(Layer):
         return self.out_features, N
 
     def forward(self, x: Array) -> Array:
-        """y = W x + b."""
+        """``y = W x + b``."""
         self.check(x)
         y = self.params["W"] @ x
         if "b" in self.params:
@@ -35,7 +43,7 @@ class Dense(Layer):
         return self.keep(y, x)
 
     def backward(self, delta: Array, input_gradient: bool = True) -> Array | None:
-        """dW = delta x^T, db = sum over examples of delta, dx = W^T delta (Q12, Q13, S10).
+        """``dW = delta x^T``, ``db`` the sum of delta over the examples, ``dx = W^T delta`` (Q12, Q13, S10).
 
         delta (D_out, N) -> dx (D_in, N); None where ``input_gradient`` is false.
         """
@@ -50,7 +58,14 @@ class Dense(Layer):
 
 
 class Flatten(Layer):
-    """Stack all features of an example in one column, row-major (K25): (C, H, W, N) -> (C H W, N)."""
+    """Stack all features of an example in one column, row-major (K25): (C, H, W, N) -> (C H W, N).
+
+    >>> layer = Flatten()
+    >>> layer.forward(np.zeros((2, 3, 4, 5))).shape
+    (24, 5)
+    >>> layer.backward(np.zeros((24, 5))).shape
+    (2, 3, 4, 5)
+    """
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(C, N), (C, L, N) or (C, H, W, N) -> (product of all but N, N)."""

@@ -35,13 +35,21 @@ class Pool(Window):
 class MaxPool2d(Pool):
     """The largest number of each window (S20, Q18). Padding is -inf, so that it never wins.
 
-    ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half the kernel) are an int
-    or a pair; sizes floor. A tie goes to the first maximum in row-major order. NaN in a window makes its output
-    NaN; such a window passes no gradient back.
+    x (C, H, W, N) -> y (C, OH, OW, N). ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half
+    the kernel, ValueError for more) are an int or a pair; sizes floor. A tie goes to the first maximum in row-major order.
+    NaN in a window makes its output NaN; such a window passes no gradient back.
+
+    >>> layer = MaxPool2d(2)
+    >>> x = np.array([[1.0, 7, 2, 2], [3, 5, 2, 2]]).reshape(1, 2, 4, 1)
+    >>> layer.forward(x).ravel()
+    array([7., 2.])
+    >>> layer.backward(np.ones((1, 1, 2, 1)))[0, :, :, 0]
+    array([[0., 1., 1., 0.],
+           [0., 0., 0., 0.]])
     """
 
     def forward(self, x: Array) -> Array:
-        """y = max over the window's places, taken place by place over all windows at once.
+        """y is the maximum over the window's places, taken place by place over all windows at once.
 
         ``wins[k]``: where place k + 1 beats all before it. The last of a window's wins is its first maximum.
         """
@@ -77,18 +85,25 @@ class MaxPool2d(Pool):
 class AvgPool2d(Pool):
     """The mean of each window (Q20), the zeros of the padding counted.
 
-    ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half the kernel) are an int
-    or a pair; sizes floor.
+    x (C, H, W, N) -> y (C, OH, OW, N). ``kernel_size``, ``stride`` (None: the kernel's size) and ``padding`` (at most half
+    the kernel, ValueError for more) are an int or a pair; sizes floor.
+
+    >>> layer = AvgPool2d(2)
+    >>> x = np.array([[1.0, 7, 2, 2], [3, 5, 2, 2]]).reshape(1, 2, 4, 1)
+    >>> layer.forward(x).ravel()
+    array([4., 2.])
+    >>> layer.backward(np.ones((1, 1, 2, 1))).ravel()
+    array([0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
     """
 
     def forward(self, x: Array) -> Array:
-        """y = (sum over the window's places) / (KH KW)."""
+        """y is the sum over the window's places, divided by ``KH KW``."""
         shape = self.check(x)
         y = sum(self.taps(self.pad(x))) / prod(self.kernel)
         return self.keep(y.reshape(shape), x.shape, y.shape)
 
     def backward(self, delta: Array) -> Array:
-        """Each place of a window gets delta / (KH KW) (Q21); windows that overlap add.
+        """Each place of a window gets ``delta / (KH KW)`` (Q21); windows that overlap add.
 
         delta (C, OH, OW, N) -> dx (C, H, W, N).
         """
@@ -101,12 +116,23 @@ class AvgPool2d(Pool):
 
 
 class MaxPool1d(MaxPool2d):
-    """Max pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N)."""
+    """Max pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N). Errors: as MaxPool2d.
+
+    >>> layer = MaxPool1d(2)
+    >>> layer.forward(np.array([1.0, 3, 2, 2]).reshape(1, 4, 1)).ravel()
+    array([3., 2.])
+    >>> layer.backward(np.ones((1, 2, 1))).ravel()
+    array([0., 1., 1., 0.])
+    """
 
     axes = "L"
 
 
 class AvgPool1d(AvgPool2d):
-    """Average pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N)."""
+    """Average pooling along one axis: the 2-D layer with H = 1. x (C, L, N) -> y (C, OL, N). Errors: as AvgPool2d.
+
+    >>> AvgPool1d(2).forward(np.array([1.0, 3, 2, 2]).reshape(1, 4, 1)).ravel()
+    array([2., 2.])
+    """
 
     axes = "L"

@@ -71,8 +71,9 @@ def _with_weights(g):
 
 
 def cs231n(subject: Callable, of: str, given: dict) -> object:
-    """subject(dout, cache), as in the assignments of cs231n: conv_backward_naive, affine_backward, ...; and
-    subject(w, dw, config), as sgd_momentum there."""
+    """``subject(dout, cache)``, as in the assignments of cs231n: conv_backward_naive, affine_backward, ...; and
+    ``subject(w, dw, config)``, as sgd_momentum there. For ``call`` in ``diagnose``, given: its arrays by name.
+    """
     g = given
     if of == "sgd":
         return tuple(_rule(subject, g, name) for name in ("W", "b"))
@@ -93,7 +94,9 @@ def _rule(subject, g, name):
 
 
 def deeplearning_ai(subject: Callable, of: str, given: dict) -> object:
-    """subject(dZ, cache), as in the course of deeplearning.ai: conv_backward, pool_backward, linear_backward, ..."""
+    """``subject(dZ, cache)``, as in the course of deeplearning.ai: conv_backward, pool_backward, linear_backward, ... For
+    ``call`` in ``diagnose``, given: its arrays by name.
+    """
     g = given
     if "W" in g and "delta" in g:
         return subject(g["delta"], _with_weights(g))
@@ -118,7 +121,9 @@ deeplearning_ai.axes = {
 
 
 def torch_function(subject: Any, of: str, given: dict) -> object:
-    """A torch.autograd.Function: apply(x, W, b, stride, padding), then backward."""
+    """A torch.autograd.Function: ``apply(x, W, b, stride, padding)``, then backward. For ``call`` in ``diagnose``, given: its
+    arrays by name.
+    """
     torch = sys.modules["torch"]
     tensors, rest = {}, []
     for name, value in given.items():

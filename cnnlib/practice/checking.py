@@ -24,10 +24,13 @@ class Verdict:
 
 
 def check(id: str, answer: object = ...) -> None:
-    """Print whether `answer` is right for the exercise `id`, such as "conv_backprop.2", or what is wrong with it.
+    """Print whether ``answer`` is right for the exercise ``id``, such as "conv_backprop.2", or what is wrong with it.
 
     answer: a number, an array or nested lists, one of the letters or texts to choose from, a function or a class, as
-    the exercise asks; `...` for none yet. ValueError, which lists the exercises of the chapter, for another id.
+    the exercise asks; ``...`` for none yet. ValueError, which lists the exercises of the chapter, for another id.
+
+    >>> practice.check("pooling.1")
+    pooling.1: no answer yet
     """
     entry = find(id)
     verdict = judge(id, answer)

@@ -76,6 +76,10 @@ def example(mistake: Mistake, of: str | None = None) -> Example:
 
     Of an array of the right shape, if there is one, and of the first way to write it that shows there. ValueError where the
     mistake is not of this layer.
+
+    >>> shown = practice.example(practice.catalogue("dense")["wrong sign"], of="dense")
+    >>> shown.gradient, bool((shown.wrong == -shown.right).all())
+    ('dx', True)
     """
     of = of or mistake.layers[0]
     if of not in mistake.layers:
@@ -89,9 +93,12 @@ def example(mistake: Mistake, of: str | None = None) -> Example:
 def wrong(name: str, of: str, **given: Any) -> dict[str, np.ndarray | None]:
     """{gradient: array}: what a program with this mistake returns; None where it would raise.
 
-    given: the arguments of ``diagnose``'s table in the book's axes, x (C, H, W, N), W (O, C, KH, KW), stride and padding as ints
-    or pairs; for a dense layer x (D, N), W (O, D). Gradients that the mistake does not touch are right. ValueError where it is not of this layer, where
-    something is missing, and for mistakes of which no one answer is wrong.
+    given: the arguments of ``diagnose``'s table in the book's axes, x (C, H, W, N), W (O, C, KH, KW), stride and padding as
+    ints or pairs; for a dense layer x (D, N), W (O, D). Gradients that the mistake does not touch are right. ValueError
+    where it is not of this layer, where something is missing, and for mistakes of which no one answer is wrong.
+
+    >>> practice.wrong("wrong sign", "relu", x=np.array([[-1.0, 2.0]]), delta=np.array([[5.0, 5.0]]))["dx"]
+    array([[-0., -5.]])
     """
     mistake, names = catalogue(of).get(name), ARGUMENTS.get(of, "").split()
     if mistake is None or of == "sgd" or mistake.forms[0][0] in ("along", "accumulated", "changed", "begun"):

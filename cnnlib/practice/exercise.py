@@ -1,6 +1,6 @@
 """What an exercise is: its question's kind, its answer, computed, and the wrong answers that are known beforehand.
 
-A chapter's exercises are functions in the file of its name in `exercises/`, with a decorator of this file. Such a function
+A chapter's exercises are functions in the file of its name in ``exercises/``, with a decorator of this file. Such a function
 computes and returns (the right answer, {hint: a wrong answer that it meets}). Nothing is computed before somebody asks.
 """
 
@@ -23,7 +23,7 @@ class Exercise:
     answers: the function that computes the right answer and the known wrong ones.
     tolerance: how far a number may be off; None for rounding only. labels: a name for each number of a vector.
     options: the texts to choose from. sizes: {"N": 4}, what a wrong factor may be made of.
-    of: the layer, where `diagnose` judges. tries: the arguments on which programs are compared. use: use(program,
+    of: the layer, where ``diagnose`` judges. tries: the arguments on which programs are compared. use: use(program,
     *arguments) gives what is compared, by default the program itself is called.
     """
 

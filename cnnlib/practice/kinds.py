@@ -31,7 +31,11 @@ def kind(mistake: Mistake) -> str:
 
 
 def kinds() -> dict[str, list[Mistake]]:
-    """{kind: [Mistake]}: the whole catalogue, each mistake once."""
+    """{kind: [Mistake]}: the whole catalogue, each mistake once.
+
+    >>> practice.kinds()["sign and size"][0].name
+    'wrong sign'
+    """
     found: dict[str, list[Mistake]] = {}
     for mistake in catalogue().values():
         found.setdefault(kind(mistake), []).append(mistake)

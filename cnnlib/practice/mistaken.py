@@ -39,7 +39,7 @@ def with_texts(case, names, which="dx"):
 
 
 def program(of, *names):
-    """A function of the arguments that `diagnose` gives, in the book's axes, right or with these mistakes."""
+    """A function of the arguments that ``diagnose`` gives, in the book's axes, right or with these mistakes."""
 
     def backward(*arguments):
         values = dict(zip(ARGUMENTS[of].split(), arguments))

@@ -31,6 +31,10 @@ class Mistake:
     gradients: those that it spoils. section: where the book explains it, as "chapter#section".
     convention: under what agreement the same lines are right; empty where under none.
     forms: the ways to write it, as (step, function, layers, gradients); ``lines`` is the first function, for ``show.source``.
+
+    >>> mistake = practice.catalogue()["kernel not rotated"]
+    >>> mistake.layers, mistake.card
+    (('conv2d', 'conv1d'), 'wrong_answers#kernel-not-rotated')
     """
 
     name: str
@@ -93,7 +97,11 @@ def mistake(name, layers, gradients, step, section, convention=""):
 
 
 def catalogue(of: str | None = None) -> dict[str, Mistake]:
-    """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all."""
+    """{name: Mistake}, of one layer ("conv2d", "max_pool2d", ...) or of all.
+
+    >>> practice.catalogue("conv2d")["kernel not rotated"].gradients
+    ('dx',)
+    """
     from . import activations, convolution, general, layouts, loops, losses, pooling, sgd, weights, windows  # noqa: F401  They fill it.  # noqa: F401
 
     return {name: entry for name, entry in _CATALOGUE.items() if of is None or of in entry.layers}

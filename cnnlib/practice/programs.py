@@ -1,4 +1,4 @@
-"""Functions and classes that readers write: judged by `diagnose`, or beside the right ones on inputs that tell them apart."""
+"""Functions and classes that readers write: judged by ``diagnose``, or beside the right ones on inputs that tell them apart."""
 
 import contextlib
 import copy
@@ -14,7 +14,7 @@ from .diagnosis import diagnose
 
 
 def unwritten(program):
-    """Whether a function, or forward and backward of a class, is still the skeleton, with `...` for a body."""
+    """Whether a function, or forward and backward of a class, is still the skeleton, with ``...`` for a body."""
     if isinstance(program, type):
         methods = [
             f for n, f in vars(program).items() if n in ("forward", "backward") and inspect.isfunction(f)
@@ -24,7 +24,7 @@ def unwritten(program):
 
 
 def _returns_none_only(function):
-    """Whether a function does nothing at all, as one with `...` for a body."""
+    """Whether a function does nothing at all, as one with ``...`` for a body."""
     steps = [step for step in dis.get_instructions(function) if step.opname not in ("RESUME", "NOP")]
     done = "".join(step.opname.partition("_")[0] for step in steps)
     return done in ("LOADRETURN", "RETURN") and steps[0].argval is None

@@ -1,8 +1,8 @@
 """What readers look at: figures, pictures with numbers, frames that move, explorers, the library's own
 lines, and claims.
 
-`show.figure`, `show.pipeline`, `show.source` and `show.table` display; the functions of `show.svg` and
-`show.graph` return text to be displayed.
+``show.figure``, ``show.pipeline``, ``show.source`` and ``show.table`` display; the functions of ``show.svg`` and
+``show.graph`` return text to be displayed.
 """
 
 from . import cells, derivation, graph, svg, symbols

@@ -1,7 +1,7 @@
 """Cells that can be touched: where they are, which frame marks each, and which hold the same number.
 
-`svg.grid` notes all of that about itself in one attribute, `data-cells`. Frames read it from all pictures and
-leave what a page needs: where a click leads, and what lights up together. Elsewhere it goes (`plain`).
+``svg.grid`` notes all of that about itself in one attribute, ``data-cells``. Frames read it from all pictures and
+leave what a page needs: where a click leads, and what lights up together. Elsewhere it goes (``plain``).
 """
 
 import json
@@ -15,7 +15,7 @@ _TERM = re.compile(r'<b data-key="([^"]*)">([^<]*)</b>')
 
 
 def keys(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Names of the cells of an array, `W[1,2]`, as an array of texts: a part of them goes with a part of it."""
+    """Names of the cells of an array, ``W[1,2]``, as an array of texts: a part of them goes with a part of it."""
     names = np.empty(shape, object)
     for at in np.ndindex(*names.shape):
         names[at] = f"{name}[{','.join(map(str, at))}]"
@@ -23,7 +23,7 @@ def keys(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def term(value: float, text: object = None, *, digits: int = 2, key: str | None = None) -> str:
-    """A number in the `formula` of Frames that lights up together with the cells that hold it, or that have
+    """A number in the ``formula`` of Frames that lights up together with the cells that hold it, or that have
     its key. text: what stands there, by default the number with its decimals."""
     from .svg import number
 
@@ -93,9 +93,9 @@ class Links:
     """What the pictures of Frames say of their cells. pictures: {values of the axes: picture}, in order; sizes: how many
     values each axis has.
 
-    `go` is for each grid and each of its cells, row by row, the list of the frames to which a click there leads (the
+    ``go`` is for each grid and each of its cells, row by row, the list of the frames to which a click there leads (the
     nearest is taken): those in which the smallest mark holds the cell, marks that never move left out, or else those in
-    which it appears. `dressed(picture, text)` gives a picture and a formula in the form that a page needs.
+    which it appears. ``dressed(picture, text)`` gives a picture and a formula in the form that a page needs.
     """
 
     def __init__(self, pictures, sizes):
@@ -143,9 +143,9 @@ class Links:
         return found
 
     def dressed(self, picture, text=""):
-        """picture and text with short attributes, of those cells only that lead somewhere or light up: `data-g`, the
-        grid's number in `go` or -1, left, top, width of a cell, rows and columns; `data-k`, pairs cell:number, equal
-        where keys are; `data-t`, the number of a term."""
+        """picture and text with short attributes, of those cells only that lead somewhere or light up: ``data-g``, the
+        grid's number in ``go`` or -1, left, top, width of a cell, rows and columns; ``data-k``, pairs cell:number, equal
+        where keys are; ``data-t``, the number of a term."""
         grids = _grids(picture)
         holders = [set(g.keys) for g in grids] + [{m[1]} for m in _TERM.finditer(text)]
         shared = {}
@@ -175,7 +175,7 @@ class Links:
         return _NOTE.sub(note, picture), _TERM.sub(named, text)
 
     def json(self):
-        """`go`, as short as it can be; nothing where no cell leads anywhere."""
+        """``go``, as short as it can be; nothing where no cell leads anywhere."""
         return json.dumps(self.go, separators=(",", ":")) if self.go else ""
 
 

@@ -1,6 +1,6 @@
 """What an explorer displays: its first state as tables, its data, and the script and style that move it.
 
-`explorers.py` has the layers. `explorer.js` draws, `explorer.css` has the looks; both are part of the output, which needs
+``explorers.py`` has the layers. ``explorer.js`` draws, ``explorer.css`` has the looks; both are part of the output, which needs
 no kernel and no other file.
 """
 
@@ -26,8 +26,8 @@ ROWS = {"all": (("x", "W", "z"), ("dx", "dW", "delta")), "back": (("dx", "W", "d
 
 
 class Explorer:
-    """What ConvExplorer and PoolExplorer share. `cases` has the numbers and the links of each case by its kernel,
-    stride and padding; `html()` is the whole output."""
+    """What ConvExplorer and PoolExplorer share. ``cases`` has the numbers and the links of each case by its kernel,
+    stride and padding; ``html()`` is the whole output."""
 
     def __init__(self, x, choices, start, pixel, title, alt, compact):
         self.x = np.array(x, float)

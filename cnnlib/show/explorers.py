@@ -28,7 +28,7 @@ TIES = [
 
 
 class ConvExplorer(Explorer):
-    """A convolution of one channel, backward: `show.ConvExplorer()` displays the grids x, W, z, dJ/dx, dJ/dW and
+    """A convolution of one channel, backward: ``show.ConvExplorer()`` displays the grids x, W, z, dJ/dx, dJ/dW and
     delta, for each kernel, stride and padding of which the outputs are not more than the pixels.
 
     x: a square image. W: a square matrix; a kernel of size k is its k rows and columns at the upper left. kernels,
@@ -80,7 +80,7 @@ class ConvExplorer(Explorer):
         super().__init__(x, choices, start, pixel, title, alt, compact)
 
     def case(self, kernel, stride, padding):
-        """The numbers of one case, and `links`: for each output, for each weight, the pixel of the padded image
+        """The numbers of one case, and ``links``: for each output, for each weight, the pixel of the padded image
         that the two met."""
         layer = Conv2d(1, 1, kernel, stride=stride, padding=padding)
         layer.params["W"] = self.W[None, None, :kernel, :kernel]
@@ -148,7 +148,7 @@ class ConvExplorer(Explorer):
 
 
 class PoolExplorer(Explorer):
-    """Max pooling, backward: `show.PoolExplorer()` displays the grids x, z, dJ/dx and delta, and which pixel each
+    """Max pooling, backward: ``show.PoolExplorer()`` displays the grids x, z, dJ/dx and delta, and which pixel each
     window kept, for each kernel and stride.
 
     x: a square image, here with ties. kernels, strides: the sizes on offer. start: the first kernel and stride;
@@ -186,7 +186,7 @@ class PoolExplorer(Explorer):
         return tuple(tuple(kind for kind in row if kind in self.names) for row in super().rows())
 
     def case(self, kernel, stride):
-        """The numbers of one case; `links`: for each output the pixels of its window; `kept`: the one whose number
+        """The numbers of one case; ``links``: for each output the pixels of its window; ``kept``: the one whose number
         it is. The layer tells: the first by what a pixel of 1 among zeros gives, the second by one delta of 1."""
         size = len(self.x)
         layer = MaxPool2d(kernel, stride=stride)

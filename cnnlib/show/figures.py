@@ -64,7 +64,7 @@ def figure(picture: Any, *, alt: str) -> None:
 
     The output is the same at each run. ValueError for an alt that does not say what is shown, for a figure
     wider than 5 inches (stack its panels: the letters would be too small on a phone) and for raster images in
-    it (`ax.imshow`: use `ax.pcolormesh` or `svg.image`; their bytes differ between machines).
+    it (``ax.imshow``: use ``ax.pcolormesh`` or ``svg.image``; their bytes differ between machines).
     """
     alt = check_alt(alt)
     if isinstance(picture, matplotlib.figure.Figure):
@@ -81,7 +81,7 @@ def figure(picture: Any, *, alt: str) -> None:
 
 
 def table(rows: Iterable[Sequence], header: Sequence[str], *, caption: str, digits: int = 2) -> None:
-    """Display `svg.table`: a table with a caption, column names and row names, scrolling in its own box."""
+    """Display ``svg.table``: a table with a caption, column names and row names, scrolling in its own box."""
     _display(svg.table(rows, header, caption, digits=digits), caption)
 
 

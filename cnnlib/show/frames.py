@@ -34,17 +34,17 @@ _SCRIPT = _file("frames.js").replace("TOUCH", _TOUCH)
 
 
 class Frames:
-    """A picture for each value, moved by a slider: `Frames(draw, range(9), name="window", alt="...")`.
+    """A picture for each value, moved by a slider: ``Frames(draw, range(9), name="window", alt="...")``.
 
     draw: function of the value, or of one value an axis, that returns SVG or HTML text. values: a sequence,
     or a dict of one or two named axes, {"row": range(3), "column": range(3)}. name: names the axis of a
     sequence and the whole. alt: the alternative text, or a function of the value(s) that gives each frame its
     own. title: what stands above it all, by default made from name. formula, watch: a text, or a function of the
-    value(s): the formula of this step with its numbers, which may be `cells.term`s, and one sentence on what to look
+    value(s): the formula of this step with its numbers, which may be ``cells.term``s, and one sentence on what to look
     at. start: the index of the first frame shown, a pair of indices where there are two axes. print_values:
     the values whose frames are printed besides the first, by default the last one. All frames are drawn here,
     and a ValueError names what does not fit. An axis has a slider, or buttons where it has up to seven values that
-    are all texts. A click on a cell of a `svg.grid` leads to the frame that marks it (`show.cells`).
+    are all texts. A click on a cell of a ``svg.grid`` leads to the frame that marks it (``show.cells``).
 
     A page shows them without a kernel; a notebook with a kernel calls draw whenever a slider moves, with the
     names that it uses as they are now, whatever later cells make of them.
@@ -128,7 +128,7 @@ class Frames:
 
     @cached_property
     def widget(self) -> Any:
-        """The same for a kernel, an ipywidgets box: `.children` are the title, one row a slider or a group of
+        """The same for a kernel, an ipywidgets box: ``.children`` are the title, one row a slider or a group of
         buttons, the text, the picture, redrawn by draw, and the place that was clicked on, which does not show."""
         import ipywidgets as widgets
 

@@ -1,7 +1,7 @@
-"""The gallery of wrong answers: a card for each mistake of `cnnlib.practice`, computed, and the form that finds one.
+"""The gallery of wrong answers: a card for each mistake of ``cnnlib.practice``, computed, and the form that finds one.
 
-`cards` displays those of a kind, `form` what filters them, `table` a few with the inputs on which they hide. A card is open or
-closed without a script; `gallery.js` filters.
+``cards`` displays those of a kind, ``form`` what filters them, ``table`` a few with the inputs on which they hide. A card is open or
+closed without a script; ``gallery.js`` filters.
 """
 
 import inspect
@@ -40,7 +40,7 @@ NOTEBOOKS = (
 
 
 def cards(kind):
-    """Display the cards of one kind of `practice.kinds()`, in the order of the catalogue."""
+    """Display the cards of one kind of ``practice.kinds()``, in the order of the catalogue."""
     found = practice.kinds()
     if kind not in found:
         raise ValueError(f"kind is {kind!r}, want one of {', '.join(map(repr, found))}")
@@ -171,7 +171,7 @@ def pair(shown):
 
 
 def heat(array, name, digits, top, marked):
-    """A table of up to four axes, in blocks of its last two; filled by sign and size, `marked` with a frame."""
+    """A table of up to four axes, in blocks of its last two; filled by sign and size, ``marked`` with a frame."""
     if not array.size:
         return f"<table><caption>{name}</caption><tbody><tr><td>empty</td></tr></tbody></table>"
     outer = [1] * (4 - array.ndim) + list(array.shape)

@@ -1,5 +1,5 @@
 """Curves, level lines and bars as strings of a few kilobytes, for frames that move; what stands still is
-drawn better by matplotlib. As in `show.svg`, each function returns text and displays nothing."""
+drawn better by matplotlib. As in ``show.svg``, each function returns text and displays nothing."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +40,7 @@ def axes(
     xticks: Sequence[float] | None = None,
     yticks: Sequence[float] | None = None,
 ) -> str:
-    """A graph of `line`, `dots` and `contours`, drawn in this order and cut off at its edges.
+    """A graph of ``line``, ``dots`` and ``contours``, drawn in this order and cut off at its edges.
 
     x, y: the ends of the axes, (low, high). xticks, yticks: where numbers stand, by default at the ends and at
     a zero between them. ylabel and caption stand above. ValueError for ends that do not rise.
@@ -110,7 +110,7 @@ def line(
     at: int = -1,
     dashed: bool = False,
 ) -> Callable:
-    """A curve through points; BACKWARD is dashed, and others where asked for. label: written above point number `at`."""
+    """A curve through points; BACKWARD is dashed, and others where asked for. label: written above point number ``at``."""
     xs, ys = _points(xs, ys)
 
     def draw(place):
@@ -182,7 +182,7 @@ def bars(
 ) -> str:
     """Horizontal bars from zero, each with its name before it and its number behind it.
 
-    low, high: the ends of the scale, `length` pixels long in all. With low < 0 bars are signed: positive ones
+    low, high: the ends of the scale, ``length`` pixels long in all. With low < 0 bars are signed: positive ones
     ACCENT, to the right, negative ones NEGATIVE, to the left. ValueError where names or the scale do not
     fit."""
     values = np.asarray(values, float)

@@ -1,4 +1,4 @@
-"""What all drawings are made of: colours, numbers, text and strokes. `show.svg` has what chapters use of it."""
+"""What all drawings are made of: colours, numbers, text and strokes. ``show.svg`` has what chapters use of it."""
 
 from html import escape
 
@@ -13,7 +13,7 @@ COLOURS = (FORWARD, BACKWARD, ACCENT, NEGATIVE, OTHER)
 
 
 def number(value: float, digits: int = 2) -> str:
-    """The value with fixed decimals, a true minus sign and no negative zero: `number(-0.004)` is 0.00."""
+    """The value with fixed decimals, a true minus sign and no negative zero: ``number(-0.004)`` is 0.00."""
     text = f"{value:.{digits}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 

@@ -63,7 +63,7 @@ def place(candidates, taken, pieces):
 
 
 def settle(candidates, taken, pieces, rounds=5):
-    """`place` for several labels, one after the other, and again for those that lie on another as long as there are any.
+    """``place`` for several labels, one after the other, and again for those that lie on another as long as there are any.
     candidates: for each label its shapes, pieces: the strokes that it should keep clear of."""
     chosen, standing = [], []
     for shapes, lines in zip(candidates, pieces, strict=True):

@@ -1,7 +1,7 @@
 """Pictures as strings: each function returns SVG or HTML text and displays nothing.
 
-`show.figure(picture, alt=...)` displays one, `show.Frames` moves several. Lines and letters take the page's
-own colour (`currentColor`), so a picture is readable on light and on dark pages. Letters are 16 pixels, as
+``show.figure(picture, alt=...)`` displays one, ``show.Frames`` moves several. Lines and letters take the page's
+own colour (``currentColor``), so a picture is readable on light and on dark pages. Letters are 16 pixels, as
 the page's. Nothing is said by hue alone: what runs forward is solid and points right, what runs backward is
 dashed and points left.
 """
@@ -74,13 +74,13 @@ def grid(
 ) -> str:
     """A matrix (rows, columns), or a vector as one row, with its numbers.
 
-    digits: decimals, by default none for integers and 2 otherwise. marks: a list of `mark(...)`. signed:
+    digits: decimals, by default none for integers and 2 otherwise. marks: a list of ``mark(...)``. signed:
     cells are filled by sign and size, |value| = scale (by default the largest) being the fullest. hide:
     booleans of the array's shape; True leaves a cell empty, for what is not computed yet. rows, cols: names
     beside and above. ValueError for other dimensions, names that do not fit, and marks outside.
 
     In Frames a click on a cell leads to the frame that marks it, and cells that hold the same number light up
-    together (`show.cells`): those with the same key, an array of texts, by default `cells.keys(name, shape)`
+    together (``show.cells``): those with the same key, an array of texts, by default ``cells.keys(name, shape)``
     where the grid has a name, and otherwise those with the same fraction; whole numbers are alike by chance.
     """
     array = np.atleast_2d(array)
@@ -129,7 +129,7 @@ def grid(
 def mark(
     row: int, col: int, height: int = 1, width: int = 1, colour: str = FORWARD
 ) -> tuple[int, int, int, int, str]:
-    """A frame around cells of a grid, from (row, col) on: `grid(x, marks=[mark(0, 1, 3, 3)])`; BACKWARD is
+    """A frame around cells of a grid, from (row, col) on: ``grid(x, marks=[mark(0, 1, 3, 3)])``; BACKWARD is
     dashed."""
     return int(row), int(col), int(height), int(width), colour
 
@@ -156,7 +156,7 @@ def wire(
 def image(
     array: ArrayLike, caption: str = "", *, scale: float = 3, signed: bool = False, top: float | None = None
 ) -> str:
-    """A small image, `scale` pixels a dot: (H, W) as ink in the page's colour, 0 none and top (by default the
+    """A small image, ``scale`` pixels a dot: (H, W) as ink in the page's colour, 0 none and top (by default the
     largest) full, in 15 steps; signed: positive and negative numbers in two hues. (3, H, W) in [0, 1]: red,
     green, blue."""
     array = np.asarray(array, float)
@@ -203,7 +203,7 @@ def stack(*items: str) -> str:
 
 def table(rows: Iterable[Sequence], header: Sequence[str], caption: str, *, digits: int = 2) -> str:
     """A table of rows under a header of column names; a row's first cell names it, or is empty. Floats get
-    `digits` decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the
+    ``digits`` decimals; text may hold TeX between \\( and \\). ValueError where a row is not as long as the
     header."""
     for line in rows:
         if len(line) != len(header):

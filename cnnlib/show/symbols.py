@@ -15,7 +15,7 @@ def source() -> dict:
 
 def rows() -> list[tuple[str, str, str, str, str]]:
     """Of each symbol, in the order of the notation's table: (formula, code, shape, image, name). A shape is a text such
-    as "D1, N", with the names of `sizes` and the letters; empty for one number. image: the shape where the network begins
+    as "D1, N", with the names of ``sizes`` and the letters; empty for one number. image: the shape where the network begins
     with a convolution."""
     symbols = source()["symbols"].values()
     return [

@@ -90,7 +90,7 @@ def bug():
     options=SUSPECTS,
 )
 def find_the_bug():
-    """The one of four mistakes that gives the wrong gradient of `bug`."""
+    """The one of four mistakes that gives the wrong gradient of ``bug``."""
     *_, wrong = bug()
     giving = {name: gradient(BUG, "dx", name) for name in SUSPECTS}
     (right,) = [name for name, dx in giving.items() if np.abs(dx - wrong).max() < 1e-12]
