@@ -446,4 +446,5 @@ def check(who, given, axes):
                 raise ValueError(f"{who}: a probability is 0 in float64, want closer scores")
 
 
+__all__ = ["sigmoid", "relu", "output_size", "pixel", *(function.__name__ for function in AXES)]
 globals().update({function.__name__: fitting(function, axes) for function, axes in AXES.items()})

@@ -31,7 +31,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, x: Array, t: Array,
         raise ValueError("fit: got an optimizer of another network, want one of this network")
     rng, N = np.random.default_rng(rng), x.shape[-1]
     history: dict[str, list[float]] = {"loss": [], "batch_loss": []}
-    for _ in bar(range(epochs)) if progress else range(epochs):
+    for _ in _bar(range(epochs)) if progress else range(epochs):
         order = rng.permutation(N)
         batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
         losses = [step(network, loss, optimizer, x[..., batch], t[..., batch]) for batch in batches]
@@ -80,7 +80,7 @@ def accuracy(network: Sequential, x: Array, t: Array, *, batch_size: int = 500) 
     return hits / N
 
 
-def bar(steps: Iterable[int]) -> Iterable[int]:
+def _bar(steps: Iterable[int]) -> Iterable[int]:
     """``steps`` with a progress bar."""
     from tqdm import tqdm
 

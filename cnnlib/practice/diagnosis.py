@@ -47,13 +47,17 @@ def diagnose(
     =======================  =============================================================  ==============
 
     delta is dJ/dy. layout: "NCHW" (W is OIHW), "NHWC" (HWIO) or "CHWN" (OIHW); in a dense layer x is NI and W
-    IO, with "CHWN" IN and OI. axes={"x": "NHWC", "W": "OIHW", "b": "O1"} says any other order; without N, as
-    in {"x": "CHW"}, the program gets one example at a time. call(subject, *arguments) adapts any signature;
-    "cs231n" and "deeplearning.ai" are ready. only={"stride": 1, "padding": 0} tries these values only;
-    pairs=True tries strides and paddings in pairs too.
+    IO, with "CHWN" IN and OI. ``axes={"x": "NHWC", "W": "OIHW", "b": "O1"}`` says any other order; without N, as
+    in ``{"x": "CHW"}``, the program gets one example at a time. ``call(subject, *arguments)`` adapts any signature;
+    "cs231n" and "deeplearning.ai" are ready. ``only={"stride": 1, "padding": 0}`` tries these values only;
+    ``pairs=True`` tries strides and paddings in pairs too.
 
     Returns a Report: ``ok``, ``mistakes``, ``errors``, ``findings``, ``notes``, and ``str`` of it. ValueError, in
     one sentence, where an argument is none of these, or where the subject returns no gradients.
+
+    >>> report = practice.diagnose(lambda x, delta: -delta * (x > 0), of="relu")
+    >>> report.ok, [mistake.name for mistake in report.mistakes]
+    (False, ['wrong sign'])
     """
     if of not in ARGUMENTS:
         axes_of(of, layout)  # which says so

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .expressions import Apply, Array, Entry, Index, Plus, Product, Sum, expression
+from . import expressions
+from .expressions import Apply, Array, Entry, Expression, Index, Plus, Product, Sum, expression
 from .figures import table as _table
 from .ink import number
 
@@ -25,7 +26,7 @@ def indices(names: str) -> tuple[Index, ...]:
     return found
 
 
-def array(tex: str, values: ArrayLike, *, outside: int | None = None) -> Array:
+def array(tex: str, values: ArrayLike, *, outside: int | None = None) -> expressions.Array:
     """An array with its TeX. "#" in tex stands for all indices, "#1", "#2" for one; without, they are appended below.
 
     values: of any shape. outside=0: beyond its ends it is zero, and a sum leaves these terms out; otherwise an index
@@ -39,7 +40,7 @@ def array(tex: str, values: ArrayLike, *, outside: int | None = None) -> Array:
     return Array(tex, values, outside is not None)
 
 
-def sum(over: Index | tuple[Index, ...], term: Any, *, range: Any = None) -> Sum:
+def sum(over: Index | tuple[Index, ...], term: Any, *, range: Any = None) -> Expression:
     """The sum of a term over an index, or over several in brackets.
 
     Their ranges are those of the axes at which they stand alone in the term; range gives another, or one where there is none.
@@ -49,7 +50,7 @@ def sum(over: Index | tuple[Index, ...], term: Any, *, range: Any = None) -> Sum
     return Sum(ranges, expression(term))
 
 
-def apply(tex: str, function: Callable[[float], float], inside: Any) -> Apply:
+def apply(tex: str, function: Callable[[float], float], inside: Any) -> Expression:
     """A function of one number: tex is its name, as "f'"."""
     return Apply(tex, function, expression(inside))
 

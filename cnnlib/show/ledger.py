@@ -55,7 +55,7 @@ def claim(
 ) -> None:
     """Settle a ledger entry, or a part of one ("S12.sum"), and print one line that says how.
 
-    value against expected: |value - expected| <= tol max(1, |expected|) for each number. value against
+    value against expected: ``|value - expected| <= tol max(1, |expected|)`` for each number. value against
     printed: rounded to digits where these are given, else as expected. convention="...", reconstructed="...":
     the same, with the choice made, or what is not the lecture's own. erratum="...": value differs from
     printed (or, without printed, from expected), and this says why; where="..." names the slide, whose="slide"

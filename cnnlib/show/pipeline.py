@@ -59,7 +59,7 @@ def pipeline(
     SoftmaxCrossEntropy, they stand for the last outputs. x (C, H, W, 1) or (D, 1), t: the example and its label
     or target. layers: rising places in ``network.layers`` behind which to look, the last layer's among them.
     names: one for x, and one for each of these. alt: the alternative text. maps: of a layer's images at most so many
-    are drawn, those with the largest sums of |output|. ValueError for what does not fit.
+    are drawn, those with the largest sums of ``|output|``. ValueError for what does not fit.
     """
     alt, layers = check_alt(alt), list(layers)
     last = len(network.layers) - 1

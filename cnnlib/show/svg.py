@@ -75,7 +75,7 @@ def grid(
     """A matrix (rows, columns), or a vector as one row, with its numbers.
 
     digits: decimals, by default none for integers and 2 otherwise. marks: a list of ``mark(...)``. signed:
-    cells are filled by sign and size, |value| = scale (by default the largest) being the fullest. hide:
+    cells are filled by sign and size, ``|value| = scale`` (by default the largest) being the fullest. hide:
     booleans of the array's shape; True leaves a cell empty, for what is not computed yet. rows, cols: names
     beside and above. ValueError for other dimensions, names that do not fit, and marks outside.
 
