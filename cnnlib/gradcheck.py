@@ -96,8 +96,8 @@ def check_gradients(network_or_layer: object, x: Array, delta: Array | None = No
     Limits: a gradient below 1e-7 of the array's largest is not seen, nor one that no step up to 1e12 shows.
 
     What is judged has ``forward``, ``backward`` and the dicts ``params`` and ``grads``, with the same keys.
-    Returns a report: ``.ok``, ``.errors[name]``, ``.notes[name]``, ``.remarks``, and a text. ValueError for
-    what cannot be compared, and where parameters are changed.
+    Returns a report: ``.ok``, ``.errors[name]``, ``.notes[name]``, ``.remarks``, and a text. ``check_gradients`` raises
+    ValueError for what cannot be compared, and where parameters are changed.
 
     >>> report = check_gradients(Dense(3, 2, rng=0), np.ones((3, 4)))
     >>> report.ok

@@ -20,8 +20,6 @@ MODULES += ["cnnlib.formulas", "cnnlib.practice", "cnnlib.show", "cnnlib.show.sv
 MODULES += ["cnnlib.show.derivation", "cnnlib.show.symbols"]
 ARRAY = re.compile(r"\bArray\b|np\.ndarray")
 SHAPE = re.compile(r"\((?=[^)]*,)(?![KQSZE]\d\d)(?:\.\.\.|\d+|[A-Z]\w*)(?:, [\w. ]+)*,?\)|\bshape\b")
-    r"\((?:\.\.\. ?|\d+|[A-Z]\w*)(?:[ ,]+[\w.]+)*,?\)|\bshape\b|\bthe gradient has the shape\b"
-)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +146,7 @@ def test_hints_lead_to_their_meaning_and_to_entries(entries):
     sign = entries["training.fit"].find("dt")
     targets = {a.get_text(): a["href"] for a in sign.find_all("a") if a.get_text().isidentifier()}
     assert targets.keys() == {"Sequential", "Loss", "SGD", "Array", "Seed"}
-    assert targets["SGD"] == "#cnnlib.SGD" and targets["Array"] == "#types"
+    assert targets["SGD"] == "#cnnlib.SGD" and targets["Array"].endswith("#types")
 
 
 def test_names_in_chapters_lead_to_their_entries(site, entries):

@@ -41,6 +41,7 @@ INNER = set(
 )
 TYPES = "Array", "Shape", "Size", "Init", "Seed", "Pair", "Split"  # names of hints, which book/api explains
 KNOWN = {*dir(builtins), "ArrayLike", "Any", "Callable", "Iterable", "Iterator", "Sequence"}
+KNOWN |= {"Index", "Expression", "expressions.Array"}  # which the page of show explains
 KNOWN |= {"np.ndarray", "numpy.ndarray", "np.dtype", "os.PathLike", "collections.abc.Callable"}
 SPAN = re.compile(r"(?:cnnlib\.)?([A-Za-z_][\w.]*)(?:\(.*\))?", re.DOTALL)
 NAME = re.compile(

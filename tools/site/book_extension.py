@@ -7,6 +7,9 @@ from pathlib import Path
 
 PROGRAM = re.compile(r'<div class="highlight"><pre>.*?</pre>', re.DOTALL)
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
+SPAN = re.compile(r"<span\b[^>]*>|</span>")
+PLAIN_MARK = re.compile(r'<span class="(?:n|nn|p|w)">')
 ICONS = "scripts/fontawesome.js"
 ICON = re.compile(
     r'"?([\w-]+)"?:\[\d+,\d+,\[[^]]*],"[0-9a-f]*",(?:"[^"]*"|\[[^]]*])],?'
@@ -17,6 +20,20 @@ def lighten(app, pagename, templatename, context, doctree):
     """Take the marks off the tokens of programs that have the colour of all text, over half of them."""
     if "body" in context:
         context["body"] = PROGRAM.sub(lambda program: PLAIN.sub(r"\1", program[0]), context["body"])
+        context["body"] = SIGNATURE.sub(lambda signature: unmarked(signature[0]), context["body"])
+
+
+def unmarked(html):
+    """A signature without such marks, whatever they hold."""
+    kept = []
+
+    def replaced(tag):
+        if tag[0] == "</span>":
+            return tag[0] * kept.pop()
+        kept.append(not PLAIN_MARK.fullmatch(tag[0]))
+        return tag[0] * kept[-1]
+
+    return SPAN.sub(replaced, html)
 
 
 def drop_unused(app, exception):

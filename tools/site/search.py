@@ -63,7 +63,7 @@ def stems(text):
 
 def table():
     """(groups, background): lists of stems for each phrase of each line of `search.toml`, and the headings of sections
-    that come after others."""
+    and the titles of pages that come after others."""
     read = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return [[stems(phrase) for phrase in group] for group in read["same"]], set(read["background"])
 
@@ -178,7 +178,7 @@ def index_of(found, groups, background):
         builder.field(field, boost=weight)
     for place, section in enumerate(found):
         fields = {name: tokens(text, groups) for name, text in section["fields"].items()}
-        weight = 0.5 if section["where"][-1] in background else 1
+        weight = 0.5 if background & {section["where"][0], section["where"][-1]} else 1
         builder.add({"place": str(place)} | fields, {"boost": weight})
     return builder.build()
 
