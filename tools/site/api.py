@@ -113,7 +113,7 @@ class Public(Directive):
             if kind == "class" and (found := methods(thing))
             else []
         )
-        section = nodes.section(ids=[nodes.make_id(shown)], names=[shown])
+        section = nodes.section(ids=[nodes.make_id(shown)], names=[shown], classes=["api-entry"])
         section += nodes.title("", shown)
         self.state.nested_parse(StringList(lines, source=path), 0, section)
         file = Path(inspect.getsourcefile(inspect.unwrap(thing))).resolve().relative_to(ROOT).as_posix()
@@ -332,7 +332,10 @@ def link_entries(app, doctree, page):
             if found[0] not in ledger():
                 log.warning("%s: the ledger has no %s", page, found[0], location=parent)
                 continue
-            parts += [nodes.Text(text[at : found.start()]), nodes.inline("", found[0], classes=["api-entry"])]
+            parts += [
+                nodes.Text(text[at : found.start()]),
+                nodes.inline("", found[0], classes=["api-number"]),
+            ]
             at = found.end()
         parent[place : place + 1] = [*parts, nodes.Text(text[at:])]
 
@@ -384,7 +387,7 @@ def finish(app, doctree, page):
             line += nodes.reference("", text, refuri=f"{address}#{section}", internal=True)
         line += [nodes.Text(". " if places else ""), nodes.Text("Source: "), nodes.literal("", file)]
     for mark in list(doctree.findall(nodes.inline)):
-        if "api-entry" in mark["classes"]:
+        if "api-number" in mark["classes"]:
             chapter = f"book/{ledger()[mark.astext()]}"
             if section := app.env.api_lectures.get(chapter):
                 address = app.builder.get_relative_uri(page, chapter)

@@ -24,7 +24,7 @@ def lighten(app, pagename, templatename, context, doctree):
 
 
 def unmarked(html):
-    """A signature without such marks, whatever they hold."""
+    """A signature without such marks, whatever they hold, and with its lines as such."""
     kept = []
 
     def replaced(tag):
@@ -33,7 +33,13 @@ def unmarked(html):
         kept.append(not PLAIN_MARK.fullmatch(tag[0]))
         return tag[0] * kept[-1]
 
-    return SPAN.sub(replaced, html)
+    html = SPAN.sub(replaced, html)
+    for tag, name in (
+        ("dl", "sig-lines"),
+        ("dd", "sig-line"),
+    ):  # a list without terms is none for who hears it
+        html = html.replace(f"<{tag}>", f'<span class="{name}">').replace(f"</{tag}>", "</span>")
+    return html
 
 
 def drop_unused(app, exception):
