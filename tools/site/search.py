@@ -121,7 +121,10 @@ def section_of(node, page, above, names):
     return {
         "url": f"{page}.html#{node['ids'][0]}" if above else f"{page}.html",
         "where": [*above, title],
-        "text": [*text, *(line for line in marked if len(line) > 40 and line not in " ".join(text))],
+        "text": [
+            *filter(None, text),
+            *(line for line in marked if len(line) > 40 and line not in " ".join(text)),
+        ],
         "fields": {
             "heading": title,
             "above": " ".join(above),
