@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools" / "gate")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools" / "gate"), str(ROOT / "tools" / "site")]
 # From the start of a page on: in each frame, which formulas are not drawn yet; and each task of 50 ms or more.
 WATCH = """
   window.seen = { longest: 0 };

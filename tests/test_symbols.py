@@ -266,7 +266,7 @@ def test_a_card_opens_under_the_pointer_and_at_the_focus(chromium, site):
         page.locator("div.math a.symbol").first.focus()
         now = opened(page)
         assert now["said"] == now["id"] and now["inside"] and now["apart"]
-        page.locator("a.term").first.focus()
+        page.locator("a.term[data-s=gradient]").first.focus()
         page.wait_for_selector("#card-gradient:popover-open")
         page.keyboard.press("Escape")
         shut(page)
@@ -280,7 +280,7 @@ def test_a_tap_opens_a_card_within_a_phone(chromium, site, axe):
     with browsing.Tab(chromium, f"{site.as_uri()}/", **look) as tab:
         tab.open("book/delta_recursion.html")
         page, before = tab.page, f"{tab.home}book/delta_recursion.html"
-        for selector in ("mjx-container [data-s=delta]", "mjx-container [data-s=dW]", "a.term"):
+        for selector in ("mjx-container [data-s=delta]", "mjx-container [data-s=dW]", "a.term[data-s=cross-entropy]"):
             page.touchscreen.tap(*middle_of(page, selector))
             now = opened(page)
             assert now["inside"] and now["apart"] and page.url == before, selector

@@ -102,7 +102,15 @@ def unhinted(thing, name):
     return [f"{name}: {lack}" for lack in lacks + ["its result"] * (not returns)]
 
 
-WHERE = ["cnnlib", "cnnlib.layers", "cnnlib.training", "cnnlib.datasets", "cnnlib.practice", "cnnlib.show"]
+WHERE = [
+    "cnnlib",
+    "cnnlib.layers",
+    "cnnlib.training",
+    "cnnlib.datasets",
+    "cnnlib.convert",
+    "cnnlib.practice",
+    "cnnlib.show",
+]
 WHERE += ["cnnlib.show.svg", "cnnlib.show.graph", "cnnlib.show.derivation"]
 SUMS = "cnnlib.formulas"  # what checks them is not public
 WHERE += [SUMS]
