@@ -1,6 +1,8 @@
 """The page for lecturers: its plans name what is there, and it counts what the ledger says."""
 
 import copy
+import csv
+import io
 import tomllib
 from collections import Counter
 
@@ -74,6 +76,15 @@ def test_the_page_shows_each_plan_to_its_last_minute(page):
         given = {step.get("set") for step in plan["steps"]}
         left = [n for n in lecturers.chapter(ROOT, name).exercises if n not in given]
         assert all(f"{n} ({lecturers.chapter(ROOT, name).exercises[n][0]}" in section.text for n in left)
+
+
+def test_the_page_shows_each_hand_in_with_its_points(page):
+    stored = csv.DictReader(io.StringIO((ROOT / lecturers.EXAMPLES).read_text(encoding="utf-8")))
+    wanted = {row["name"].replace("_", " "): row["points"] for row in stored}
+    rows = page.select("table.graded tbody tr")
+    assert {row.th.text.strip(): row.td.text.strip() for row in rows} == wanted and rows[
+        0
+    ].th.text.strip() == "right"
 
 
 def test_the_page_counts_the_statements_of_the_ledger(page):

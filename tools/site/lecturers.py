@@ -4,6 +4,7 @@
 A plan names sections, Frames, exercises and mistakes. All of them are looked up, so none can be named that is not there.
 """
 
+import csv
 import re
 import tomllib
 from collections import Counter
@@ -21,6 +22,7 @@ import front_page
 from cnnlib.practice import catalogue, exercise
 
 BOOK, PAGE, PLANS = "book/", "book/for_lecturers", "tools/site/plans.toml"
+EXAMPLES = "assignment/examples.csv"
 MINUTES = 45
 VERBS = {"say": "Say", "show": "Show", "ask": "Ask", "set": "Set"}
 KINDS = {"choice": "one of four", "function": "a program", "class": "a program", "text": "a word"}
@@ -278,8 +280,36 @@ class Plans(Lecturers):
         yield nodes.Text(". ")
 
 
+class GradedHandIns(Lecturers):
+    """What the grader of the assignment gives to hand-ins of all kinds."""
+
+    def made(self, root):
+        """The table: as assignment/examples.csv, best known first."""
+        self.env.note_dependency(EXAMPLES)
+        with Path(root, EXAMPLES).open(encoding="utf-8", newline="") as file:
+            found = list(csv.DictReader(file))
+        found.sort(
+            key=lambda row: (
+                row["name"] not in ("right", "skeleton"),
+                not row["mistakes"],
+                -float(row["points"]),
+            )
+        )
+        rows = []
+        for row in found:
+            said = "; ".join(filter(None, (row["mistakes"], row["look at"])))
+            name = row["name"].replace("_", " ")
+            rows.append([[nodes.Text(text)] for text in (name, row["points"], said or "–")])
+        yield self.table(
+            ["hand-in", "points", "mistakes that are named, and what a person is told to look at"],
+            rows,
+            ["graded"],
+        )
+
+
 def setup(app):
     """Register the directives."""
+    app.add_directive("graded-hand-ins", GradedHandIns)
     app.add_directive("statements-of-lectures", Statements)
     app.add_directive("plans-for-lectures", Plans)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

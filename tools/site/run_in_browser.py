@@ -31,7 +31,7 @@ WIDGETS = ["comm", "ipywidgets"]  # Python packages that Pyodide has not
 EPOCH = 315532800  # 1980, before which no zip can be: every build gives the same bytes
 # Besides the chapters, what it takes to run them and to build the book.
 SOURCES = """README.md CONTRIBUTING.md CODE_OF_CONDUCT.md CHANGELOG.md CITATION.cff LICENSE pyproject.toml requirements.txt _config.yml _toc.yml
-tools/**/*.py tools/**/*.js tools/**/*.css tools/**/*.toml tools/constraints.txt cnnlib/**/*.py cnnlib/py.typed cnnlib/data/* cnnlib/show/* book/*.md book/*.bib book/_static/**/* book/_templates/**/*""".split()
+tools/**/*.py tools/**/*.js tools/**/*.css tools/**/*.toml tools/constraints.txt cnnlib/**/*.py cnnlib/py.typed cnnlib/data/* cnnlib/show/* book/*.md book/*.bib book/_static/**/* book/_templates/**/* assignment/*""".split()
 ICON = '<link rel="icon" href="favicon.ico">'
 HELP = '<script src="../../_static/lite.js" defer></script>'  # the way back, and how far Run All has come
 PAGE = re.compile(r"book/[^/]+\.(?:ipynb|md)")

@@ -1,0 +1,105 @@
+"""What the process of a hand-in does with each of its functions: judge it on inputs that nobody has handed out."""
+
+import numpy as np
+
+from cnnlib import formulas, practice
+from cnnlib.practice.cases import cases
+from cnnlib.practice.subject import axes_of
+
+OF = {
+    "conv2d_backward": "conv2d",
+    "max_pool2d_backward": "max_pool2d",
+    "relu_backward": "relu",
+    "dense_backward": "dense",
+    "softmax_cross_entropy_backward": "softmax_cross_entropy",
+}
+LAYOUT, MANY = "NCHW", 3  # exceptions that are told
+
+
+def judged(function, name):
+    """{"shares": {gradient: 0, 0.5 or 1}, "text", "mistakes"}, or {"error"}: all that a file may do wrong is caught here."""
+    if not callable(function):
+        return {"error": f"the file has no function {name}"}
+    try:
+        return forward(function) if name == "conv2d_forward" else backward(function, OF[name])
+    except BaseException as error:
+        return {"error": f"{type(error).__name__}: {error}"[:200]}
+
+
+def backward(function, of):
+    """A backward pass, by `practice.diagnose`."""
+    report = practice.diagnose(function, of, LAYOUT)
+    total, ran = len(report.outcomes), len(report.outcomes) - len(report.failed)
+    wrong = {}
+    for finding in report.findings:
+        if not finding.raised:
+            wrong[finding.gradient] = len(finding.wrong)
+    kept = bool(report.grown or report.begun or report.changed)
+    shares = {
+        gradient: share((ran - wrong.get(gradient, 0)) / total, kept) if error is not None else 0
+        for gradient, error in report.errors.items()
+    }
+    if all(isinstance(outcome.error, NotImplementedError) for outcome in report.outcomes):
+        return {"error": "not written yet"}
+    return {"shares": shares, "text": str(report), "mistakes": [mistake.name for mistake in report.mistakes]}
+
+
+def share(right, kept):
+    """Which part of the points: right is the part of the inputs; kept, whether a call leaves something behind."""
+    return min(1 if right == 1 else 0.5 if right >= 0.5 else 0, 0.5 if kept else 1)
+
+
+# Forward passes that are often written, as formulas.correlate2d with other arguments.
+FORWARD = {
+    "kernel rotated": lambda x, W, b, s, p: (x, W[:, :, ::-1, ::-1], b, s, p),
+    "bias left out": lambda x, W, b, s, p: (x, W, 0 * b, s, p),
+    "bias added for each input channel": lambda x, W, b, s, p: (x, W, b * x.shape[0], s, p),
+    "averaged over the input channels": lambda x, W, b, s, p: (x, W / x.shape[0], b, s, p),
+}
+
+
+def forward(function):
+    """The forward pass of a convolution, beside the loops of `formulas`."""
+    tried, errors, right, changed = cases("conv2d", axes_of("conv2d", LAYOUT)), [], 0, False
+    named = {name: True for name in FORWARD}
+    shown = ""
+    for case in tried:
+        given = case.arguments()
+        x, W, b = (given[name] for name in ("x", "W", "b"))
+        arguments = np.moveaxis(x, 0, -1), W, b, case.stride, case.padding
+        kept = [x.copy(), W.copy(), b.copy()]
+        try:
+            with np.errstate(all="ignore"):
+                z = np.array(function(x, W, b, given["stride"], given["padding"]), float)
+        except (Exception, SystemExit) as error:
+            errors.append(error)
+            continue
+        changed |= not all(map(np.array_equal, kept, (x, W, b)))
+        wanted = formulas.correlate2d(*arguments)
+        same = close(z, wanted)
+        right += same
+        for name, other in FORWARD.items():
+            named[name] &= close(z, formulas.correlate2d(*other(*arguments)))
+        if not same and not shown:
+            shown = f"\nThe smallest input that shows it: x {x.shape}, W {W.shape}, stride {given['stride']}, padding {given['padding']}"
+            shown += f"\n  z has the shape {z.shape}" if z.size != wanted.size else ""
+    if (
+        errors
+        and all(isinstance(error, NotImplementedError) for error in errors)
+        and len(errors) == len(tried)
+    ):
+        return {"error": "not written yet"}
+    names = [name for name, fits in named.items() if fits and right < len(tried) and not errors]
+    text = f"conv2d_forward: right on {right} of {len(tried)} inputs."
+    text += "".join(f"\nIt is consistent with: {name}." for name in names) + shown
+    text += (
+        "".join(f"\n  {type(e).__name__}: {e}"[:200] for e in errors[:MANY])
+        + "\nThe input is changed in place." * changed
+    )
+    return {"shares": {"z": share(right / len(tried), changed)}, "text": text, "mistakes": names}
+
+
+def close(z, wanted):
+    """Whether z (N, O, OH, OW) is this array of (O, OH, OW, N)."""
+    wanted = np.moveaxis(wanted, -1, 0)
+    return z.shape == wanted.shape and np.allclose(z, wanted, rtol=1e-6, atol=1e-9)
