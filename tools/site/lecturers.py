@@ -24,6 +24,7 @@ from cnnlib.practice import catalogue, exercise
 BOOK, PAGE, PLANS = "book/", "book/for_lecturers", "tools/site/plans.toml"
 EXAMPLES = "assignment/examples.csv"
 MINUTES = 45
+SLIDES = "?slides"  # which book/_static/slides.js reads
 VERBS = {"say": "Say", "show": "Show", "ask": "Ask", "set": "Set"}
 KINDS = {"choice": "one of four", "function": "a program", "class": "a program", "text": "a word"}
 NUMBERS = "numbers"  # what the other kinds ask for
@@ -234,7 +235,9 @@ class Plans(Lecturers):
             for n, page in enumerate(needs):
                 other = page.removeprefix(BOOK)
                 made += [nodes.Text(", " if n else ""), self.link(chapter(root, other).title, other)]
-            made += nodes.Text(".")
+            made += nodes.Text(". ")
+        made += nodes.reference("", "Its slides", refuri=self.address(name) + SLIDES, internal=True)
+        made += nodes.Text(".")
         return made
 
     def steps(self, name, there, steps):
