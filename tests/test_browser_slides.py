@@ -2,6 +2,7 @@
 it was without them."""
 
 import browsing
+import lecturers
 import page_kinds
 import pytest
 from bs4 import BeautifulSoup
@@ -91,6 +92,24 @@ def test_an_explorer_draws_its_wires_to_its_cells_on_a_slide(tab):
     )
     for end in (wire["x"], wire["x"] + wire["width"]):
         assert min(abs(end - side) for cell in cells for side in cell) < 8
+
+
+@pytest.mark.parametrize(
+    ("place", "title"),
+    [
+        ("ties-in-max-pooling-which-maximum-gets-the-gradient", "A tie of two"),
+        ("moves", "Nine wrong gradients"),
+        ("no-such-place", ""),
+    ],
+)
+def test_an_address_can_name_the_slide_to_begin_with(tab, place, title):
+    if place == "moves":
+        place = lecturers.chapter(ROOT, TRIED).moves[title]
+    tab.page.goto("about:blank")
+    tab.open(f"book/{TRIED}.html?slides={place}")
+    tab.page.wait_for_selector(".reveal[data-ready]")
+    assert title in tab.page.inner_text(".slides > section.present")
+    assert tab.page.locator(".slides > .slides-title.present").count() == (not title)
 
 
 def test_without_slides_in_its_address_a_page_loads_none_of_it(tab):

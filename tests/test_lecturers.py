@@ -78,6 +78,17 @@ def test_the_page_shows_each_plan_to_its_last_minute(page):
         assert all(f"{n} ({lecturers.chapter(ROOT, name).exercises[n][0]}" in section.text for n in left)
 
 
+def test_what_is_shown_has_a_slide_that_begins_at_its_place(page, site):
+    links = [
+        link["href"].partition(f"{lecturers.SLIDES}=")
+        for link in page.select(f'a[href*="{lecturers.SLIDES}="]')
+    ]
+    assert len(links) == sum("show" in step for plan in PLANS.values() for step in plan["steps"])
+    for file in {file for file, _, _ in links}:
+        html = (site / "book" / file).read_text(encoding="utf-8")
+        assert [place for there, _, place in links if there == file and f'id="{place}"' not in html] == []
+
+
 def test_the_page_shows_each_hand_in_with_its_points(page):
     stored = csv.DictReader(io.StringIO((ROOT / lecturers.EXAMPLES).read_text(encoding="utf-8")))
     wanted = {row["name"].replace("_", " "): row["points"] for row in stored}

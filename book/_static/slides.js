@@ -1,4 +1,4 @@
-// The slides of a chapter: its page with ?slides at the end of its address. No text is written for them. One rule says what becomes
+// The slides of a chapter: its page with ?slides at the end of its address, or ?slides=PLACE for the slide of a place. No text is written for them. One rule says what becomes
 // a slide: the title with its first paragraph; then, section by section, what is drawn, what moves, each table and each box,
 // on a slide of its own under the section's heading, and the displayed formulas in between together. Left out are sentences,
 // programs, what cells print, exercises, and the last two sections. reveal.js turns the pages.
@@ -6,7 +6,7 @@
   const WANTED = ".admonition, div.math, .output.text_html, .pst-scrollable-table-container";
   const DRAWN = "svg, img, table, .cnn-explorer";  // what is left is the source of a function
   const LAST = ["what-comes-next", "what-the-lectures-say", "exercises"];
-  const GIVEN = new URLSearchParams(location.search).has("slides");
+  const asked = new URLSearchParams(location.search).get("slides");
   const here = document.currentScript.src;
   const make = (name, classes, ...inside) => {
     const element = Object.assign(document.createElement(name), { className: classes });
@@ -85,13 +85,19 @@
       disableLayout: true, center: false, hash: true, transition: "none", slideNumber: "c/t", overview: false, help: false,
       keyboardCondition: () => !document.activeElement?.closest(".cnn-frames, .cnn-explorer, input"),
     });
+    // The slide that holds the place, or the first of its section.
+    const begin = () => {
+      const all = deck.getHorizontalSlides(), place = document.getElementById(asked);
+      const at = all.findIndex(slide => place && (slide.contains(place) || slide.dataset.of === asked));
+      if (at > 0 && !location.hash) deck.slide(at);
+    };
     const now = () => fit(deck.getCurrentSlide());
     deck.on("slidechanged", now);
-    deck.initialize().then(() => { now(); reveal.dataset.ready = deck.getTotalSlides(); });
+    deck.initialize().then(() => { begin(); now(); reveal.dataset.ready = deck.getTotalSlides(); });
     addEventListener("resize", now);
   };
 
-  if (GIVEN) {
+  if (asked !== null) {
     document.head.append(Object.assign(make("link", ""), { rel: "stylesheet", href: new URL("reveal.css", here).href }),
       Object.assign(make("link", ""), { rel: "stylesheet", href: new URL("slides.css", here).href }));
     addEventListener("load", () =>

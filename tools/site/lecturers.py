@@ -246,14 +246,22 @@ class Plans(Lecturers):
         for step in steps:
             (verb,) = VERBS.keys() & step.keys()
             at = step[verb]
+            place = there.moves.get(at, at) if verb == "show" else ""
             if verb == "set":
                 what = self.link(f"exercise {at}, {there.exercises[at][0]}", name, "exercises")
             elif at in there.moves:
-                what = self.link(at, name, there.moves[at])
+                what = self.link(at, name, place)
             else:
                 what = self.link(there.sections[at], name, at)
             stop = " " if what.astext().endswith("?") else ". "
-            cell = [nodes.strong("", VERBS[verb]), nodes.Text(" "), what, nodes.Text(stop)]
+            cell = [nodes.strong("", VERBS[verb]), nodes.Text(" "), what]
+            if place:
+                slide = nodes.reference(
+                    "", "slide", refuri=f"{self.address(name)}{SLIDES}={place}", internal=True
+                )
+                cell += [nodes.Text(" ("), slide, nodes.Text(")")]
+                stop = ". "
+            cell.append(nodes.Text(stop))
             cell += self.words(step["words"])
             if "mistake" in step:
                 card = self.link("its card", "wrong_answers", nodes.make_id(step["mistake"]))
