@@ -68,6 +68,11 @@ def table():
     return [[stems(phrase) for phrase in group] for group in read["same"]], set(read["background"])
 
 
+def without():
+    """The headings below which nothing is searched."""
+    return set(tomllib.loads(TABLE.read_text(encoding="utf-8"))["without"])
+
+
 def tokens(text, groups):
     """The stems of a text and, for each phrase of a group in it, the group's name."""
     line = f" {' '.join(stems(text))} "
@@ -219,6 +224,7 @@ def write_index(app, exception):
     names = {page: title.astext() for page, title in app.env.titles.items()}
     names |= {label: f"({number})" for label, (_, number) in app.env.domaindata["math"]["objects"].items()}
     found = [section for page in pages for section in sections(app.env.get_doctree(page), page, names)]
+    found = [section for section in found if not without() & {*section["where"][:-1]}]
     script = as_script(index_of(found, groups, background), groups, found)
     static = Path(app.outdir, "_static")
     Path(app.outdir, "searchindex.js").unlink(missing_ok=True)  # of a build of before
