@@ -95,11 +95,11 @@ def plans(root):
 
 
 def taught_pages(root):
-    """The chapters that have a plan: those of all parts that say nothing else in chapters.toml."""
-    left_out = {
-        BOOK + name for name in tomllib.loads(Path(root, "tools/site/chapters.toml").read_text())["no_plan"]
-    }
-    return [page for _, pages in front_page.parts(root) for page in pages if page not in left_out]
+    """The chapters that have a plan: those of all parts but the ones that chapters.toml names."""
+    left_out = tomllib.loads(Path(root, "tools", "site", "chapters.toml").read_text(encoding="utf-8"))[
+        "no_plan"
+    ]
+    return [page for caption, pages in front_page.parts(root) if caption not in left_out for page in pages]
 
 
 def problems(chapter, plan):
