@@ -208,7 +208,14 @@ def test_only_listed_pages_are_built(small):
     built = {
         path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts
     }
-    assert built == {"book/intro.html", "book/part.html", "cite.html", "genindex.html", "index.html", "search.html"}
+    assert built == {
+        "book/intro.html",
+        "book/part.html",
+        "cite.html",
+        "genindex.html",
+        "index.html",
+        "search.html",
+    }
 
 
 # What is written into a page, and the warning that it must give.

@@ -35,14 +35,19 @@ def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, s
     for page in LISTED:
         html = (site / f"{page}.html").read_text(encoding="utf-8")
         title, *below = re.findall(r'<section [^>]*?\bid="([^"]+)"', html)
-        below = [place for place in below if not place.startswith("plan-")]  # of the page for lecturers
+        below = [
+            place for place in below if not place.startswith(("plan-", "read-"))
+        ]  # of lecturers, of references
         wanted += [f"{page}.html", *(f"{page}.html#{place}" for place in below)]
     assert len(wanted) > 10 * len(page_kinds.chapters(ROOT)) and [address for address, *_ in shown] == wanted
 
 
-def test_plans_for_lectures_do_not_come_before_their_chapters(shown):
-    (plans,) = search.without()
-    assert [where for _, where, _ in shown if plans in where] == [["For lecturers", plans]]
+def test_what_stands_in_the_chapters_too_does_not_come_before_them(shown):
+    """The plans for lectures, and what to read next."""
+    assert len(search.without()) == 2
+    for heading in search.without():
+        (where,) = [where for _, where, _ in shown if heading in where]
+        assert where[1:] == [heading]
 
 
 def test_a_result_shows_text_and_no_markup(shown):

@@ -280,7 +280,11 @@ def test_a_tap_opens_a_card_within_a_phone(chromium, site, axe):
     with browsing.Tab(chromium, f"{site.as_uri()}/", **look) as tab:
         tab.open("book/delta_recursion.html")
         page, before = tab.page, f"{tab.home}book/delta_recursion.html"
-        for selector in ("mjx-container [data-s=delta]", "mjx-container [data-s=dW]", "a.term[data-s=cross-entropy]"):
+        for selector in (
+            "mjx-container [data-s=delta]",
+            "mjx-container [data-s=dW]",
+            "a.term[data-s=cross-entropy]",
+        ):
             page.touchscreen.tap(*middle_of(page, selector))
             now = opened(page)
             assert now["inside"] and now["apart"] and page.url == before, selector

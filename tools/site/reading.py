@@ -108,8 +108,7 @@ class ReadingLists(SphinxDirective):
         toc = self.env.external_site_map  # sphinx-external-toc's
         for docname in [str(page) for page in toc if str(page).removeprefix(BOOK) in reading(app.srcdir)]:
             chapter = docname.removeprefix(BOOK)
-            # The chapter's own page has the same list, and the search finds it there.
-            section = nodes.section(ids=[f"read-{chapter.replace('_', '-')}"], classes=["unsearched"])
+            section = nodes.section(ids=[f"read-{chapter.replace('_', '-')}"])
             address = app.builder.get_relative_uri(PAGE, docname)
             link = nodes.reference("", chapter_title(app.srcdir, docname), refuri=address, internal=True)
             section += [nodes.title("", "", link), *lists(app, self.env.docname, chapter)]

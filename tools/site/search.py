@@ -171,8 +171,6 @@ def read_by_all(block):
 def sections(doctree, page, names):
     """The sections of a page in their order."""
     for node in doctree.findall(nodes.section):
-        if "unsearched" in node["classes"]:
-            continue
         above, parent = [], node.parent
         while isinstance(parent, nodes.section):
             above.insert(0, prose(parent.next_node(nodes.title), names))
