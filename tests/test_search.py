@@ -35,9 +35,8 @@ def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, s
     for page in LISTED:
         html = (site / f"{page}.html").read_text(encoding="utf-8")
         title, *below = re.findall(r'<section [^>]*?\bid="([^"]+)"', html)
-        below = [
-            place for place in below if not place.startswith(("plan-", "read-"))
-        ]  # of lecturers, of references
+        if page in {"book/for_lecturers", "book/references"}:  # what chapters have too is left out
+            below = [place for place in below if not place.startswith(("plan-", "read-"))]
         wanted += [f"{page}.html", *(f"{page}.html#{place}" for place in below)]
     assert len(wanted) > 10 * len(page_kinds.chapters(ROOT)) and [address for address, *_ in shown] == wanted
 
