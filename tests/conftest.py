@@ -15,6 +15,7 @@ from filelock import FileLock
 from xdist.scheduler import LoadFileScheduling
 
 
+BUILDING = "Running Jupyter-Book"  # with which a build begins to print
 # Who reads the built pages first; what needs no book while it is built; what takes longest. Then all the others.
 ORDER = "book run_in_browser benchmarks datasets browser_lite lab browser".split()
 
@@ -54,9 +55,12 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """(folder of the site, exit status, what was printed) of a build of this checkout from nothing, with JupyterLite.
-    One test process builds, the others wait for it. Where CNNLIB_SITE names a folder, the site that is there instead."""
+    One test process builds, the others wait for it. Where CNNLIB_SITE names a folder, the site that is there instead, and
+    what the file that CNNLIB_SITE_SAID names says of its build."""
     if "CNNLIB_SITE" in os.environ:
-        return Path(os.environ["CNNLIB_SITE"]).resolve(), 0, ""
+        said = os.environ.get("CNNLIB_SITE_SAID")
+        printed = Path(said).read_text(encoding="utf-8").partition(BUILDING) if said else ("", "", "")
+        return Path(os.environ["CNNLIB_SITE"]).resolve(), 0, "".join(printed[1:])
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

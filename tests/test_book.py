@@ -31,6 +31,9 @@ def source(root, listed):
 
 def test_the_book_builds_without_a_warning(built):
     _, status, said = built
+    if not said:
+        pytest.skip("CNNLIB_SITE names a site, and CNNLIB_SITE_SAID no file of what its build printed")
+    assert "Finished generating HTML" in said, said
     assert status == 0 and "WARNING" not in said and "ERROR" not in said, said
 
 
