@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def worker(path, said, functions):
         sys.argv[1:] = []
         sys.stdout = sys.stderr = Silence()
         say(begun=LOAD)
-        space, error = {"__name__": "hand_in", "__file__": path}, None
+        module, error = types.ModuleType("hand_in"), None
+        module.__file__, sys.modules["hand_in"] = path, module  # where dataclasses look for it
+        space = vars(module)
         try:
             code = compile(Path(path).read_bytes(), path, "exec")
             exec(code, space)
@@ -189,13 +192,21 @@ def hand_ins(folder):
     """[(name, file or a sentence that says why there is none)], sorted."""
     found = []
     for path in sorted(Path(folder).iterdir()):
-        if path.suffix == ".py":
+        if path.name.startswith((".", "__")):  # what macOS and Jupyter put beside
+            continue
+        if path.suffix == ".py" and path.is_file():
             found.append((path.stem, path))
-        elif path.is_dir() and not path.name.startswith((".", "__")):
-            programs = sorted(p for p in path.rglob("*.py") if p.name != "tests_for_students.py")
+        elif path.is_dir():
+            programs = [p for p in sorted(path.rglob("*.py")) if p.name != "tests_for_students.py"]
+            programs = [p for p in programs if not hidden(p.relative_to(path))]
             one = programs[0] if len(programs) == 1 else f"{len(programs)} programs in the folder"
             found.append((path.name, one))
     return found
+
+
+def hidden(path):
+    """Whether a part of a path begins as what macOS and Jupyter put into folders."""
+    return any(part.startswith((".", "__")) for part in path.parts)
 
 
 def grade(folder, options):
@@ -203,10 +214,13 @@ def grade(folder, options):
 
     def one(item):
         name, program = item
-        if isinstance(program, str):
-            parts = {(function, part): 0 for function, points in rubric().items() for part in points}
-            return {"name": name, "points": 0, "parts": parts, "notes": {}, "flags": [program]}
-        return graded(name, program, options)
+        if not isinstance(program, str):
+            try:
+                return graded(name, program, options)
+            except Exception as error:  # what one hand-in does must not stop the others
+                program = f"it could not be graded: {type(error).__name__}: {error}"[:WIDE]
+        parts = {(function, part): 0 for function, points in rubric().items() for part in points}
+        return {"name": name, "points": 0, "parts": parts, "notes": {}, "flags": [program]}
 
     with ThreadPoolExecutor(options.jobs) as pool:
         return list(pool.map(one, hand_ins(folder)))

@@ -66,8 +66,8 @@ def forward(function):
     for case in tried:
         given = case.arguments()
         x, W, b = (given[name] for name in ("x", "W", "b"))
-        arguments = np.moveaxis(x, 0, -1), W, b, case.stride, case.padding
-        kept = [x.copy(), W.copy(), b.copy()]
+        kept = [x.copy(), W.copy(), b.copy()]  # the hand-in may change what it is given
+        arguments = np.moveaxis(kept[0], 0, -1), *kept[1:], case.stride, case.padding
         try:
             with np.errstate(all="ignore"):
                 z = np.array(function(x, W, b, given["stride"], given["padding"]), float)

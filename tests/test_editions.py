@@ -81,7 +81,8 @@ def released(tmp_path, monkeypatch):
     (site / f"{editions.NAME}.zip").write_bytes(b"notebooks")
     (tmp_path / "book.pdf").write_bytes(b"pdf")
     said = SAID | {"version": OLD}
-    (root / "CITATION.cff").write_text(yaml.safe_dump(said), encoding="utf-8")
+    for folder in (root, site):
+        (folder / "CITATION.cff").write_text(yaml.safe_dump(said), encoding="utf-8")
     (root / "CHANGELOG.md").write_text(
         f"## {OLD}, first edition ({said['date-released']})\n\n- All.\n", encoding="utf-8"
     )

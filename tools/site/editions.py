@@ -212,6 +212,10 @@ def release(site, pdf, out, tag):
     for path in (site / "index.html", site / f"{NAME}.zip", pdf):
         if not path.is_file():
             raise ConfigError(f"{path} is missing: build the book and its PDF first")
+    if (built := citation(site)["version"]) != said["version"]:
+        raise ConfigError(f"{site} is of version {built}, not {said['version']}: build it again")
+    if out.exists() and not (out / SUMS).is_file():
+        raise ConfigError(f"{out} is there and holds no release: name another folder")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     name = f"{NAME}-{said['version']}"

@@ -73,7 +73,9 @@ def items(app, docname, named):
         entry = entries(app.srcdir)[key]
         where = app.builder.get_relative_uri(docname, PAGE) + "#" + ANCHOR.format(key=key)
         link = nodes.reference("", label(entry), refuri=where, internal=True)
-        paragraph = nodes.paragraph("", "", link, nodes.Text(", "), nodes.emphasis("", title(entry)))
+        paragraph = nodes.paragraph(
+            "", "", link, nodes.Text(", "), nodes.emphasis("", title(entry), classes=["work"])
+        )
         paragraph += nodes.Text(f"{'' if title(entry).endswith('?') else '.'} {says}")
         found += nodes.list_item("", paragraph)
     return found

@@ -153,6 +153,8 @@ def link_terms(app, doctree, docname):
     """Link each term where it first stands in a section of a chapter, or on the page if that is enough, but for where it is explained, and where the text
     is a heading, a link, a program, or in bold."""
     page = docname.removeprefix(BOOK)
+    if page == "references":  # whose words are those of others
+        return
     terms = {
         form: key
         for key, term in source()["terms"].items()
@@ -201,12 +203,11 @@ def link_terms(app, doctree, docname):
 
 
 def within(text, paragraph):
-    """Whether a text is plain text of the paragraph."""
+    """Whether a text is plain text of the paragraph, and no title of a work."""
     node = text.parent
     while node is not paragraph:
-        if node is None or isinstance(
-            node, UNREAD
-        ):  # pybtex leaves parts of its paragraphs without their parents
+        # pybtex leaves parts of its paragraphs without their parents
+        if node is None or isinstance(node, UNREAD) or "work" in node["classes"]:
             return False
         node = node.parent
     return True
