@@ -1245,6 +1245,7 @@ def rounds():
     return lists
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize("faults", rounds(), ids=lambda faults: ", ".join(fault for fault, *_ in faults))
 def test_a_spoilt_page_fails_its_test(chromium, addresses, faults):
     with opened(chromium, addresses[0], SAMPLE) as tab:
@@ -1286,6 +1287,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.weekly
 def test_axe_notices_faults_in_what_is_left_for_it_to_see(chromium, addresses, axe):
     with opened(chromium, addresses[0], SAMPLE) as tab:
         at_width(tab, DESK)

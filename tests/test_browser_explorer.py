@@ -214,6 +214,7 @@ def walk_all(tab, cases):
     return min(smallest)
 
 
+@pytest.mark.weekly
 def test_by_keyboard_each_cell_of_each_case_shows_what_the_formulas_give(conv):
     walk_all(conv, CONV.cases)
 

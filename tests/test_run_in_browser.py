@@ -330,6 +330,7 @@ def test_the_zip_has_what_it_takes_to_run_a_chapter(unzipped):
     assert filecmp.cmpfiles(ROOT, unzipped, files, shallow=False) == (files, [], [])
 
 
+@pytest.mark.weekly
 def test_the_zip_builds_the_same_book_byte_for_byte(site, unzipped, private):
     """A folder with a long and odd name, other times and modes on the files, and nothing of git: none of it shows in the book."""
     for path in unzipped.rglob("*"):

@@ -376,9 +376,10 @@ def entry_of(env, name):
 
 def finish(app, doctree, page):
     """Fill the last line of each entry, and link its numbers of the ledger."""
+    entries = {said: entry_of(app.env, said) for said in names_said(app.env)}
     for line in list(doctree.findall(lambda n: isinstance(n, nodes.paragraph) and "api" in n)):
         name, file = line["api"]
-        how, places = explained(app.env, name)
+        how, places = explained(app.env, name, entries)
         for n, (chapter, section, words) in enumerate(places):
             line += nodes.Text("; " if n else f"{how} in: ")
             address = app.builder.get_relative_uri(page, chapter)
@@ -398,10 +399,16 @@ def finish(app, doctree, page):
                 mark.parent.replace(mark, link)
 
 
-def explained(env, name):
+def names_said(env):
+    """The names that chapters say or use."""
+    noted = (*env.api_said.values(), *env.api_used.values())
+    return {said for names in noted for said, *_ in names}
+
+
+def explained(env, name, entries):
     """("Explained", [(page, section, heading)]) of the sections that say a name, or else ("Used", ...) of those whose programs
     have it, in the order of the book: those whose headings are about it, or else those that have it most often, or first.
-    Exercises and summaries count where there is nothing else."""
+    Exercises and summaries count where there is nothing else. entries: {name as chapters write it: its entry}."""
     groups, background = table()
     about = set(tokens(" ".join(parts([name.rpartition(".")[2]])), groups))
     found = []
@@ -410,7 +417,7 @@ def explained(env, name):
             (page, section, words)
             for page in pages_in_order(env)
             for said, section, words in noted.get(page, [])
-            if entry_of(env, said) == name and words != folds.LECTURES
+            if entries[said] == name and words != folds.LECTURES
         )
         common = {
             place: len(about & set(tokens(f"{env.titles[place[0]].astext()} {place[2]}", groups)))

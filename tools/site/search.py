@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 import unicodedata
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -38,7 +39,7 @@ SIGNS = {name: letter for letter, name in reversed(GREEK.items())} | dict(
 )  # fmt: skip
 BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 FRACTION = re.compile(rf"\\[dt]?frac\s*(?:(\w)(\w)|{BRACED}\s*{BRACED})")
-_stem = PorterStemmer().stem
+_stem = cache(PorterStemmer().stem)
 
 
 def plain(tex):
@@ -61,6 +62,7 @@ def stems(text):
     return [_stem(word) for word in words(text)]
 
 
+@cache
 def table():
     """(groups, background): lists of stems for each phrase of each line of `search.toml`, and the headings of sections
     and the titles of pages that come after others."""
@@ -68,6 +70,7 @@ def table():
     return [[stems(phrase) for phrase in group] for group in read["same"]], set(read["background"])
 
 
+@cache
 def without():
     """The headings below which nothing is searched."""
     return set(tomllib.loads(TABLE.read_text(encoding="utf-8"))["without"])
