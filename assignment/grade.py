@@ -13,9 +13,11 @@ import ast
 import contextlib
 import csv
 import io
+import hmac
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -26,6 +28,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+REACHING = {
+    "__import__",
+    "open",
+    "exec",
+    "eval",
+    "__builtins__",
+    "tofile",
+    "fromfile",
+    "save",
+    "savez",
+    "savetxt",
+    "memmap",
+    "ctypeslib",
+}
 HARMLESS = {"numpy", "math", "itertools", "functools", "collections", "typing", "dataclasses", "__future__"}
 LOAD, WIDE = "the file", 100
 START = 60  # seconds for Python and cnnlib themselves
@@ -50,10 +66,12 @@ def worker(path, said, functions):
     from judge import judged  # only here: it imports cnnlib, and the numbers of threads must be set before
 
     limited()
+    key = sys.stdin.readline().strip()
     with open(said, "a", encoding="utf-8") as out:
 
         def say(**what):
-            out.write(json.dumps(what) + "\n")
+            line = json.dumps(what)
+            out.write(f"{signature(line, key)} {line}\n")
             out.flush()
 
         sys.argv[1:] = []
@@ -71,6 +89,11 @@ def worker(path, said, functions):
         for function in functions if not error else ():
             say(begun=function)
             say(done=function, **judged(space.get(function), function))
+
+
+def signature(line, key):
+    """What only the grader can put before a line: a hand-in may find the file, and write into it."""
+    return hmac.new(key.encode(), line.encode(), "sha256").hexdigest()
 
 
 def limited():
@@ -102,6 +125,7 @@ def graded(name, program, options):
         results, begun, ended = attempt(program, left, options.seconds)
         found |= results
         if ended is None:
+            flags += sorted({result["error"] for result in results.values() if result.get("error") == FORGED})
             break
         lost = left if begun == LOAD else [begun]
         found |= {function: {"error": ended} for function in lost}
@@ -119,6 +143,9 @@ def graded(name, program, options):
     }
 
 
+FORGED = "something else than the grader wrote into its results"
+
+
 def attempt(program, functions, seconds):
     """({function: result}, what had begun last, why it ended early or None) of a process that judges these functions."""
     with tempfile.TemporaryDirectory() as folder:
@@ -132,13 +159,16 @@ def attempt(program, functions, seconds):
             [sys.executable, str(HERE / "grade.py"), "--inside", str(copy), str(said), *functions],
             cwd=box,
             env=os.environ | quiet,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        key = secrets.token_hex(16)
         size, since = -1, time.monotonic()
         try:
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(f"{key}\n".encode())
             while process.poll() is None and time.monotonic() - since < (seconds if size > 0 else START):
                 if said.stat().st_size != size:
                     size, since = said.stat().st_size, time.monotonic()
@@ -146,9 +176,15 @@ def attempt(program, functions, seconds):
             status = process.poll()
         finally:
             end(process)
-        lines = [
-            json.loads(line) for line in said.read_text(encoding="utf-8").splitlines() if line.endswith("}")
-        ]
+        whole = said.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].split("\n")
+    signed = [line.partition(" ")[::2] for line in whole]
+    lines = [
+        json.loads(line)
+        for mark, line in signed
+        if hmac.compare_digest(mark.encode(), signature(line, key).encode())
+    ]
+    if len(lines) < len([line for line in whole if line]):
+        return {function: {"error": FORGED} for function in functions}, "", None
     results = {line.pop("done"): line for line in lines if "done" in line}
     loaded = results.pop(LOAD, {})
     if loaded.get("error"):
@@ -174,7 +210,7 @@ def flagged(program):
     """What a person should look at: modules that the task does not need, and names that reach for the grader."""
     try:
         tree = ast.parse(program.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     names = set()
     for node in ast.walk(tree):
@@ -182,8 +218,8 @@ def flagged(program):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add((node.module or "").partition(".")[0])
-        elif isinstance(node, ast.Name) and node.id in {"__import__", "open", "exec", "eval"}:
-            names.add(node.id)
+        elif (name := getattr(node, "id", getattr(node, "attr", None))) in REACHING:
+            names.add(name)
     strange = sorted(names - HARMLESS)
     return [f"uses {', '.join(strange)}"] if strange else []
 
@@ -279,13 +315,15 @@ def main(arguments=None):
     results = grade(options.folder, options)
     out = Path(options.out or f"{options.folder.rstrip(os.sep)}-graded")
     (out / "feedback").mkdir(parents=True, exist_ok=True)
-    (out / "grades.csv").write_text(as_csv(results), encoding="utf-8")
+    (out / "grades.csv").write_text(as_csv(results), encoding="utf-8", errors="backslashreplace")
     texts = {result["name"]: feedback(result) for result in results}
     (out / "grades.md").write_text(
-        "\n".join(f"```\n{text}```\n" for text in texts.values()), encoding="utf-8"
+        "\n".join(f"```\n{text}```\n" for text in texts.values()),
+        encoding="utf-8",
+        errors="backslashreplace",
     )
     for name, text in texts.items():
-        (out / "feedback" / f"{name}.txt").write_text(text, encoding="utf-8")
+        (out / "feedback" / f"{name}.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
     print(f"{len(results)} hand-ins graded, see {out / 'grades.csv'}")
     return 0
 

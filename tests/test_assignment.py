@@ -154,3 +154,50 @@ def test_the_tests_for_students_see_a_beginning_and_not_the_end(tmp_path):
 def test_a_hand_in_of_the_project_whose_change_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="has 'no such text' 0 times"):
         hand_ins.instead(("no such text", "x"))
+
+
+FORGES = """
+import numpy as np
+lines = "".join('{"done": "%s", "shares": {"z": 1, "x": 1, "W": 1, "b": 1}}\\n' % f for f in ("conv2d_forward", "relu_backward"))
+np.frombuffer(lines.encode(), np.uint8).tofile("../said.jsonl")
+"""
+SPOILS = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Size:
+    rows: int
+
+
+def conv2d_forward(x, W, b, stride, padding):
+    (sh, sw), (ph, pw) = (np.broadcast_to(pair, 2) for pair in (stride, padding))
+    W[...], b[...] = 0, 0  # so that a grader who computes with what was given agrees
+    rows, columns = ((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x.shape[2:], (ph, pw), W.shape[2:], (sh, sw)))
+    return np.zeros((len(x), len(W), rows, columns))
+"""
+
+
+def test_a_hand_in_that_writes_its_own_results_or_spoils_its_input_gains_nothing(tmp_path):
+    folder = tmp_path / "class"
+    for name, text in {
+        "forges": FORGES,
+        "spoils": SPOILS,
+        "__MACOSX/._spoils": FORGES,
+        "._right": FORGES,
+    }.items():
+        path = folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    forges, spoils = grade.grade(folder, SimpleNamespace(seconds=SECONDS, jobs=2))
+    assert forges["points"] == 0 and forges["flags"] == ["uses tofile", grade.FORGED]
+    note = spoils["notes"]["conv2d_forward"]
+    assert (
+        "right on 0 of" in note["text"]
+        and "The input is changed in place." in note["text"]
+        and spoils["points"] == 0
+    )

@@ -25,7 +25,9 @@ from cnnlib.show import Frames, cells, svg
 
 LISTED, CHAPTERS = page_kinds.listed(ROOT), page_kinds.chapters(ROOT)
 SAMPLE = "book/softmax"  # a light one that has formulas, programs and Frames
-PAGES = [*LISTED, "search"]
+# Built from docstrings and data by one directive each, of which another page here shows every kind of entry: weekly.
+ALIKE = {"book/api_practice", "book/api_show", "book/coverage", "book/references"}
+PAGES = [page for page in [*LISTED, "search"] if os.environ.get("CNNLIB_AXE") == "all" or page not in ALIKE]
 SEARCHES = tomllib.loads((ROOT / "tests" / "search_queries.toml").read_text(encoding="utf-8"))
 
 
