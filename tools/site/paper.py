@@ -43,7 +43,9 @@ def still(frames, new):
     stored = [part for part in frames.select_one(".cnn-view").children if part.name in ("div", "script")]
     sizes, values = [len(points) for points in labels], list(product(*labels))
     said = frames.find("p").get_text()
-    figure = new("div", {"class": "states"})
+    figure = new(
+        "div", {"class": "states"} | ({"id": frames["id"]} if frames.get("id") else {})
+    )  # plans lead there
     figure.append(new("p", {"class": "states-title"}, frames.select_one(".cnn-title").get_text()))
     for at in key_states(sizes, [k for k, part in enumerate(stored) if "data-print" in part.attrs]):
         part, state = stored[at], new("div", {"class": "state"})
