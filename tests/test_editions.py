@@ -6,13 +6,13 @@ import zipfile
 from types import SimpleNamespace
 
 import editions
+import page_kinds
 import pytest
 import yaml
 from building import ROOT
 from sphinx.errors import ConfigError
-from sphinx_external_toc.parsing import parse_toc_yaml
 
-LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LISTED = page_kinds.listed(ROOT)
 SAID = editions.citation(ROOT)
 OLD = "1.0.0"
 

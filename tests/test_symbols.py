@@ -8,16 +8,16 @@ from html import unescape
 
 import browsing
 import chapter_in_jupyter
+import page_kinds
 import pytest
 import symbols
 import typeset
 from building import ROOT
 from bs4 import BeautifulSoup
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 from cnnlib.show.symbols import indices, rows, source
 
-LISTED = list(parse_toc_yaml(ROOT / "_toc.yml"))
+LISTED = page_kinds.listed(ROOT)
 ROW = re.compile(r"<tr>(.*?)</tr>")
 CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>")
 

@@ -5,9 +5,9 @@ from html import escape
 from pathlib import Path
 
 import matplotlib
+import page_kinds
 import paper
 from bs4 import BeautifulSoup
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 SHEETS = ("pygments.css", "book.css", "formulas.css", "symbols.css", "exercises.css", "front.css")
 FONTS = {  # of matplotlib, so that every machine sets the same pages
@@ -41,9 +41,8 @@ may see other numbers.</p>
 
 def parts(root):
     """[(caption, [page, ...]), ...] of the table of contents, the first page in a part without a caption."""
-    toc = parse_toc_yaml(Path(root, "_toc.yml"))
-    trees = [(tree.caption or "", [str(page) for page in tree.items]) for tree in toc.root.subtrees]
-    return [("", [toc.root.docname]), *trees]
+    first = page_kinds.listed(root)[0]
+    return [("", [first]), *((caption or "", pages) for caption, pages in page_kinds.parts(root))]
 
 
 def document(site, parts, about, address=""):

@@ -9,7 +9,6 @@ from html import escape
 from pathlib import Path
 
 import nbformat
-from sphinx_external_toc.parsing import parse_toc_yaml
 
 import folds
 import page_kinds
@@ -32,10 +31,9 @@ MESSAGE = '<p class="run-chapter-message" role="status"></p>'
 
 def parts(root):
     """[(caption, [chapter, ...]), ...] of the table of contents, less the first page and what is no chapter."""
-    toc = parse_toc_yaml(Path(root, "_toc.yml"))
     found = [
-        (tree.caption, [str(page) for page in tree.items if page_kinds.is_chapter(root, page)])
-        for tree in toc.root.subtrees
+        (caption, [page for page in pages if page_kinds.is_chapter(root, page)])
+        for caption, pages in page_kinds.parts(root)
     ]
     return [(caption, pages) for caption, pages in found if pages]
 

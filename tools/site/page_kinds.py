@@ -15,6 +15,12 @@ def listed(root):
     return [str(page) for page in parse_toc_yaml(Path(root, "_toc.yml"))]
 
 
+def parts(root):
+    """[(caption, [page, ...]), ...] of the table of contents, less the first page."""
+    toc = parse_toc_yaml(Path(root, "_toc.yml"))
+    return [(tree.caption, [str(page) for page in tree.items]) for tree in toc.root.subtrees]
+
+
 def is_chapter(root, page):
     """Whether a page, by its name in the table of contents, is a notebook."""
     return Path(root, f"{page}.ipynb").is_file()
