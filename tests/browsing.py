@@ -115,27 +115,34 @@ _THIN_OUT = """() => {
     seen.add(look);
   }
 }"""
-# What a text's colours can depend on: the tags and classes of all that it lies in, and the colours now. Of texts alike, of
-# which none gives something else its name, two are enough to be judged.
-_THIN_OUT_TEXTS = """() => {
-  const named = "a, button, summary, label, th, h1, h2, h3, h4, h5, h6, caption, svg, mjx-container, script, style";
-  const chains = new Map(), seen = new Map();
-  const chain = e => {
+# What a text's contrast depends on, as it is computed now: its own colour, size and weight, and what lies behind it. Of
+# texts alike in this, two are enough to be judged, with the line that they stand in, from which a link must differ.
+_CHOOSE_TEXTS = """() => {
+  const backs = new Map(), seen = new Map();
+  const back = e => {
     if (!e) return "";
-    if (!chains.has(e)) {
-      const { color, backgroundColor, opacity, fontSize, fontWeight } = getComputedStyle(e);
-      const look = [e.tagName, e.className, e.style.cssText, color, backgroundColor, opacity, fontSize, fontWeight];
-      chains.set(e, chain(e.parentElement) + look.join());
+    if (!backs.has(e)) {
+      const { backgroundColor, backgroundImage, opacity, filter, mixBlendMode } = getComputedStyle(e);
+      const look = [backgroundColor, backgroundImage, opacity, filter, mixBlendMode].join();
+      const nothing = ["rgba(0, 0, 0, 0),none,1,none,normal"].includes(look);
+      backs.set(e, nothing ? back(e.parentElement) : back(e.parentElement) + look);
     }
-    return chains.get(e);
+    return backs.get(e);
   };
-  for (const e of document.querySelectorAll("article *")) {
-    const texts = [...e.childNodes].filter(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
-    if (!texts.length || !e.checkVisibility() || e.closest(named)) continue;
-    const count = (seen.get(chain(e)) ?? 0) + 1;
-    seen.set(chain(e), count);
-    if (count > 2) texts.forEach(text => text.remove());
+  for (const e of document.querySelectorAll("body *")) {
+    const texts = [...e.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!texts || !e.checkVisibility()) continue;
+    const { color, fontSize, fontWeight, textDecorationLine, textShadow } = getComputedStyle(e);
+    const link = e.tagName === "A" && e.parentElement.tagName;
+    const key = [link, color, fontSize, fontWeight, textDecorationLine, textShadow, back(e)].join();
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    if (count <= 2) for (const kept of [e, e.parentElement]) kept.setAttribute("data-judged", "");
   }
+}"""
+_THIN_OUT_TEXTS = """() => {
+  for (const e of document.querySelectorAll("body *:not([data-judged], script, style, svg *)"))
+    for (const node of [...e.childNodes]) if (node.nodeType === Node.TEXT_NODE && node.data.trim()) node.data = "";
 }"""
 _JUDGE = """([kind, values, without]) => axe.run(document, {
   preload: false,  // over file:// style sheets cannot be fetched, and no rule of these needs them
@@ -209,8 +216,13 @@ def thin_out(page):
     page.evaluate(_THIN_OUT)
 
 
+def choose_texts(page):
+    """Of the texts whose contrast is the same, as the page is now, choose those that stay."""
+    page.evaluate(_CHOOSE_TEXTS)
+
+
 def thin_out_texts(page):
-    """Take away the texts that have the colours of others, which are left. Only colours can be judged after that."""
+    """Take away all texts that were never chosen. Only colours can be judged after that."""
     page.evaluate(_THIN_OUT_TEXTS)
 
 

@@ -77,7 +77,7 @@ def spoilt(tree):
 @pytest.mark.parametrize("file", SPOILT)
 def test_mypy_sees_a_hint_that_is_missing_or_wrong(spoilt, file):
     """On the line that is wrong."""
-    (old, new, kind), (code, said) = SPOILT[file], spoilt
+    (old, _, kind), (code, said) = SPOILT[file], spoilt
     before = (ROOT / "cnnlib" / file).read_text(encoding="utf-8").partition(old)[0]
     line = before.count("\n") + 1
     where = Path("cnnlib", file)
