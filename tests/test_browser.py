@@ -1300,9 +1300,7 @@ def test_axe_notices_faults_in_what_is_left_for_it_to_see(chromium, addresses, a
         tab.page.evaluate(
             "[...document.querySelectorAll('article section > p')].filter(p => !p.children.length).at(-1).style.color = '#888'"
         )
-        tab.page.evaluate(
-            "document.querySelector('nav.bd-links a.current').style.color = '#aaa'"
-        )
+        tab.page.evaluate("document.querySelector('nav.bd-links a.current').style.color = '#aaa'")
         browsing.thin_out(tab.page)
         found = {said.split(" ")[0] for said in browsing.violations(tab.page, axe, browsing.ALL_BUT_COLOURS)}
         assert FAULTS.keys() - {*browsing.COLOURS} <= found and not found & {*browsing.COLOURS}

@@ -23,9 +23,15 @@ from cnnlib import (
     convert,
 )
 
-torch = pytest.importorskip("torch", reason="PyTorch, which judges here, is not installed")
-torch.set_num_threads(1)
-F = torch.nn.functional
+
+@pytest.fixture(scope="module", autouse=True)
+def pytorch():
+    """`torch` and `F`, imported here: each process of the tests reads this file, and one runs it."""
+    global torch, F
+    torch = pytest.importorskip("torch", reason="PyTorch, which judges here, is not installed")
+    torch.set_num_threads(1)
+    F = torch.nn.functional
+
 
 LABELS = np.array([3, 0, 1])
 
@@ -110,14 +116,12 @@ def test_dense_agrees_with_torch(dtype, tolerance):
     layer_agrees(layer, F.linear, numbers((4, 5), 1, dtype), tolerance)
 
 
-@pytest.mark.parametrize(
-    "layer, function", [(Sigmoid(), torch.sigmoid), (Tanh(), torch.tanh), (ReLU(), F.relu)]
-)
+@pytest.mark.parametrize("layer, function", [(Sigmoid(), "sigmoid"), (Tanh(), "tanh"), (ReLU(), "relu")])
 @pytest.mark.parametrize("shape", [(6, 4), (2, 5, 3), (2, 3, 4, 5)])
 def test_activations_agree_with_torch(layer, function, shape):
     x = 4 * numbers(shape, 1)
     x.flat[:2] = 0.0, -0.0
-    layer_agrees(layer, function, x)
+    layer_agrees(layer, getattr(torch, function), x)
 
 
 def test_torch_takes_slope_0_at_zero_in_relu_and_1_in_clamp():
@@ -182,9 +186,6 @@ def test_squared_error_is_half_of_torchs_sum_over_the_examples(reduction, share)
 
 # ---- whole networks ---------------------------------------------------------------------------------
 
-MODULES = {ReLU: torch.nn.ReLU, Sigmoid: torch.nn.Sigmoid, Tanh: torch.nn.Tanh}
-POOLS = {MaxPool2d: torch.nn.MaxPool2d, AvgPool2d: torch.nn.AvgPool2d}
-
 
 def twin(net):
     """The same network in torch, with the same numbers."""
@@ -194,10 +195,10 @@ def twin(net):
             modules.append(torch.nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel))
         elif isinstance(layer, Dense):
             modules.append(torch.nn.Linear(layer.in_features, layer.out_features))
-        elif isinstance(layer, tuple(POOLS)):
-            modules.append(POOLS[type(layer)](layer.kernel))
+        elif isinstance(layer, MaxPool2d | AvgPool2d):
+            modules.append(getattr(torch.nn, type(layer).__name__)(layer.kernel))
         else:
-            modules.append(torch.nn.Flatten() if isinstance(layer, Flatten) else MODULES[type(layer)]())
+            modules.append(getattr(torch.nn, type(layer).__name__)())
     model = torch.nn.Sequential(*modules).to(torch.float64)
     with torch.no_grad():
         for tensor, (layer, key) in zip(model.parameters(), net.parameters(), strict=True):
