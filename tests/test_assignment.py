@@ -2,30 +2,47 @@
 
 import csv
 import io
+import json
+import os
+import queue
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import hand_ins
+import numpy as np
 import pytest
 from building import ROOT
 
 FOLDER = ROOT / "assignment"
 sys.path.insert(0, str(FOLDER))
 import grade  # noqa: E402
+import inside  # noqa: E402
 import judge  # noqa: E402
+import process  # noqa: E402
 
-SECONDS = 5
+SECONDS = 3
 RUBRIC = grade.rubric()
 STORED = (FOLDER / "examples.csv").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """{name: result} of all hand-ins, graded together by the command."""
+    """{name: result} of all hand-ins, graded together."""
     folder = tmp_path_factory.mktemp("hand_ins")
-    hand_ins.write(folder)
-    return {r["name"]: r for r in grade.grade(folder, SimpleNamespace(seconds=SECONDS, jobs=2))}
+    hand_ins.write(folder, hand_ins.ALL | hand_ins.ATTACKS)
+    (folder / "pries.py").write_text(hand_ins.PRYING.format(other=str(folder / "right.py")), encoding="utf-8")
+    (folder / "__MACOSX").mkdir()
+    for hidden in ("._right.py", "__MACOSX/._right.py"):
+        (folder / hidden).write_bytes(b"what macOS puts beside a file")
+    return graded(folder, SECONDS)
+
+
+def graded(folder, seconds):
+    """{name: result} of the hand-ins in a folder."""
+    options = SimpleNamespace(seconds=seconds, jobs=3)
+    return {r["name"]: r | {"hidden": options.hidden} for r in grade.grade(folder, options)}
 
 
 def points(result, function):
@@ -43,7 +60,7 @@ def test_the_rubric_is_of_the_functions_of_the_skeleton_and_adds_up_to_its_title
 
 
 def test_the_stored_examples_are_what_the_grader_says(results):
-    assert grade.as_csv(results.values()) == STORED
+    assert grade.as_csv(results[name] for name in sorted(hand_ins.ALL)) == STORED
 
 
 def test_a_right_hand_in_gets_all_points_and_an_empty_one_none(results):
@@ -111,6 +128,7 @@ def test_what_a_person_should_look_at_is_flagged(results):
     flags = {name: "; ".join(result["flags"]) for name, result in results.items() if result["flags"]}
     assert flags["reads_a_file"] == "uses open" and flags["cannot_import"] == "uses tensorflow_of_mine"
     assert not flags.keys() & {"right", "skeleton", *hand_ins.MISTAKEN}
+    assert flags["spoils_cnnlib"] == "uses cnnlib, sys, types"
 
 
 def test_folders_are_hand_ins_and_the_command_writes_a_table_and_a_text_for_each(tmp_path):
@@ -156,48 +174,133 @@ def test_a_hand_in_of_the_project_whose_change_does_not_fit_is_refused():
         hand_ins.instead(("no such text", "x"))
 
 
-FORGES = """
-import numpy as np
-lines = "".join('{"done": "%s", "shares": {"z": 1, "x": 1, "W": 1, "b": 1}}\\n' % f for f in ("conv2d_forward", "relu_backward"))
-np.frombuffer(lines.encode(), np.uint8).tofile("../said.jsonl")
-"""
-SPOILS = """
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-import numpy as np
+def test_an_attack_gets_no_points(results):
+    assert {results[name]["points"] for name in hand_ins.ATTACKS} == {0}
 
 
-@dataclass
-class Size:
-    rows: int
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("looks_for_results", "dx is wrong on 4 of 5 inputs"),
+        ("spoils_comparisons", "dx is wrong on 4 of 5 inputs"),
+        ("spoils_cnnlib", "dx is wrong on 4 of 5 inputs"),
+        ("prints_results", "dx is wrong on 4 of 5 inputs"),
+        ("writes_results_everywhere", process.GARBAGE),
+        ("changes_what_is_sent", process.GARBAGE),
+        ("says_that_it_is_right_and_ends", process.GARBAGE),
+        ("floods_its_pipe", process.GARBAGE),
+        ("returns_a_pickle", "returned Bomb"),
+        ("raises_what_is_no_name", "Forged:  ''' right: 100 of 100 points"),
+        ("closes_its_pipes", "its process ended"),
+        ("returns_too_much", "an array of shape (10000000,) came back, want a few numbers"),
+        ("changes_its_input_too", "right on 0 of"),
+        ("changes_its_input_too", "The input is changed in place."),
+    ],
+)
+def test_what_became_of_an_attack_is_said(results, name, said):
+    assert said in grade.feedback(results[name])
 
 
-def conv2d_forward(x, W, b, stride, padding):
-    (sh, sw), (ph, pw) = (np.broadcast_to(pair, 2) for pair in (stride, padding))
-    W[...], b[...] = 0, 0  # so that a grader who computes with what was given agrees
-    rows, columns = ((n + 2 * p - k) // s + 1 for n, p, k, s in zip(x.shape[2:], (ph, pw), W.shape[2:], (sh, sw)))
-    return np.zeros((len(x), len(W), rows, columns))
-"""
+def test_a_hand_in_that_is_shut_in_sees_no_other_and_reaches_nothing(results):
+    if results["pries"]["hidden"] is None:
+        pytest.skip("this system shuts no hand-in in")
+    assert "RuntimeError: its own file written\n" in grade.feedback(results["pries"])
 
 
-def test_a_hand_in_that_writes_its_own_results_or_spoils_its_input_gains_nothing(tmp_path):
-    folder = tmp_path / "class"
-    for name, text in {
-        "forges": FORGES,
-        "spoils": SPOILS,
-        "__MACOSX/._spoils": FORGES,
-        "._right": FORGES,
-    }.items():
-        path = folder / f"{name}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    forges, spoils = grade.grade(folder, SimpleNamespace(seconds=SECONDS, jobs=2))
-    assert forges["points"] == 0 and forges["flags"] == ["uses tofile", grade.FORGED]
-    note = spoils["notes"]["conv2d_forward"]
-    assert (
-        "right on 0 of" in note["text"]
-        and "The input is changed in place." in note["text"]
-        and spoils["points"] == 0
+@pytest.mark.parametrize(
+    ("works", "hidden", "why"),
+    [((True, True), "the folder", ""), ((False, True), None, "no name spaces"), ((False, False), None, None)],
+)
+def test_hand_ins_are_shut_in_where_a_right_one_can_be(monkeypatch, tmp_path, works, hidden, why):
+    class Judge:
+        def ask(self, seconds, program, functions, limit, hidden):
+            if not works[hidden is None]:
+                raise RuntimeError("no name spaces")
+            return {"relu_backward": {"shares": {"dx": 1}}}, []
+
+        def end(self):
+            pass
+
+    monkeypatch.setattr(grade, "Judge", Judge)
+    if why is None:
+        with pytest.raises(
+            SystemExit, match="no hand-in is graded, since a right function cannot be: no name spaces"
+        ):
+            grade.hiding(tmp_path)
+    else:
+        assert grade.hiding(tmp_path) == (hidden and str(tmp_path.resolve()), why)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_what_ends_its_judge_stops_nobody_even_where_it_is_not_shut_in(tmp_path):
+    judges, options = queue.SimpleQueue(), SimpleNamespace(seconds=SECONDS, hidden=None)
+    judges.put(grade.Judge())
+    found = []
+    for text in (hand_ins.ATTACKS["ends_its_parent"].encode(), grade.PROBE):
+        (path := tmp_path / "one.py").write_bytes(text)
+        found.append(grade.one("one", path, judges, options))
+    assert [result["points"] for result in found] == [0, 5] and not found[1]["flags"]
+    assert "the process that judges it ended" in grade.feedback(found[0])
+    judges.get().end()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_process_that_keeps_the_pipe_open_is_not_waited_for():
+    program = hand_ins.ATTACKS["leaves_a_process_behind"].encode()
+    notes, flags = judge.graded(program, ["relu_backward"], 0.5, None)
+    assert flags == ["relu_backward: no end after 0.5 seconds"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs processes that stop")
+def test_a_judge_that_was_stopped_is_ended():
+    judge = grade.Judge()
+    os.kill(judge.process.pid, signal.SIGSTOP)
+    with pytest.raises(RuntimeError, match="ended, or was stopped"):
+        judge.ask(0.1, b"", [], 1, None)
+    assert not judge.process.is_alive()
+
+
+def test_nothing_is_graded_where_cnnlib_cannot_be_imported(tmp_path):
+    (tmp_path / "other" / "cnnlib").mkdir(parents=True)
+    (tmp_path / "other" / "cnnlib" / "__init__.py").write_text(
+        "raise ImportError('half installed')\n", encoding="utf-8"
     )
+    (tmp_path / "class").mkdir()
+    hand_ins.write(tmp_path / "class", ["right"])
+    command = [sys.executable, str(FOLDER / "grade.py"), str(tmp_path / "class")]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "other")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and "no hand-in is graded" in done.stderr and "half installed" in done.stderr
+    assert not (tmp_path / "class-graded").exists()
+
+
+def test_nothing_is_graded_where_no_program_runs(monkeypatch):
+    monkeypatch.setattr(process, "INSIDE", "no_such_file.py")
+    with pytest.raises(process.Unable, match="no program can be run here: .*no_such_file.py"):
+        process.HandIn(hand_ins.RIGHT.encode(), SECONDS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, "text", (1.5, None), {"dx": np.arange(6).reshape(2, 3)}, [[1, 2], [3, 4]], np.float32(2)],
+)
+def test_what_is_packed_comes_back(value):
+    packed = json.loads(json.dumps(inside.packed(value)))
+    np.testing.assert_equal(inside.unpacked(packed), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"dtype": "|O", "shape": [1], "bytes": "00" * 8},
+        {"dtype": "<f8", "shape": [10**9, 0], "bytes": ""},
+        {"dtype": "<f8", "shape": [3], "bytes": "00" * 8},
+        {"dtype": ["<f8"], "shape": 3, "bytes": ""},
+        {"tuple": 3},
+        {"other": ["no\0name", ""]},
+    ],
+)
+def test_what_nobody_packed_is_refused(value):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        inside.unpacked(value)

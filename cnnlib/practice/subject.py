@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .cases import ARGUMENTS, POOLS, RETURNS
+from .unset import beginning
 
 LAYOUTS = {
     "NCHW": {"conv2d": ("NCHW", "OIHW"), "conv1d": ("NCL", "OIL"), "dense": ("NI", "IO"), "": ("NC", "OI")},
@@ -64,34 +65,6 @@ class Outcome:
     notes: tuple = ()
 
 
-BEGIN = {np: ("empty", "empty_like"), np.random: ("rand", "randn", "random", "random_sample", "uniform")}
-BEGIN[np.random] += ("normal", "standard_normal", "randint")
-
-
-@contextlib.contextmanager
-def beginning(value):
-    """np.empty and np.random give arrays full of this value; as they are for None."""
-    kept = {(place, name): getattr(place, name) for place, names in BEGIN.items() for name in names}
-
-    def full(made):
-        def begin(*arguments, **options):
-            result = made(*arguments, **options)
-            if not isinstance(result, np.ndarray):
-                return type(result)(value)  # one random number
-            result[...] = value
-            return result
-
-        return begin
-
-    try:
-        for (place, name), made in kept.items():
-            setattr(place, name, made if value is None else full(made))
-        yield
-    finally:
-        for (place, name), made in kept.items():
-            setattr(place, name, made)
-
-
 def run(subject, case, call, start=None):
     """Call the subject on copies, and take copies of what it returns. ValueError where that is no gradient.
 
@@ -104,14 +77,11 @@ def run(subject, case, call, start=None):
     kept = {name: value.copy() for name, value in given.items() if isinstance(value, np.ndarray)}
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        state = np.random.get_state()
         try:
-            with beginning(start):
+            with getattr(subject, "beginning_there", beginning)(start):  # where it runs in another process
                 result = call(subject, case.of, given) if given else several_steps(subject, case, call)
         except (Exception, SystemExit) as raised:
             error = raised
-        finally:
-            np.random.set_state(state)
     if isinstance(error, ValueError) and "diagnose" in str(error) or "call=" in str(error):
         raise error
     if error is not None:
