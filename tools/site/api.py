@@ -26,7 +26,7 @@ import folds
 from search import parts, prose, table, tokens
 
 ROOT = Path(cnnlib.__file__).resolve().parents[1]
-PREFIX = "book/api"
+PREFIX, LEDGER = "book/api", "cnnlib/data/ledger.toml"
 MODULES = (
     "datasets",
     "formulas",
@@ -279,6 +279,7 @@ def collect(app, doctree):
     """Note the entries of a page, or what a chapter says and uses; warn of names that are not there."""
     env, page = app.env, app.env.docname
     if page.startswith(PREFIX):
+        env.note_dependency(LEDGER)
         list_names(doctree)
         for place in doctree.findall(lambda n: isinstance(n, nodes.paragraph) and "api" in n):
             env.api_entries[place["api"][0]] = page, place.parent["ids"][0]
@@ -313,7 +314,7 @@ def heading(section):
 @cache
 def ledger():
     """Each entry of the ledger with its chapter."""
-    read = tomllib.loads((ROOT / "cnnlib" / "data" / "ledger.toml").read_text(encoding="utf-8"))
+    read = tomllib.loads((ROOT / LEDGER).read_text(encoding="utf-8"))
     return {entry: of["chapter"] for entry, of in read["entries"].items()}
 
 

@@ -8,6 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 from cnnlib.show.symbols import source
 
 BOOK, PAGE = "book/", "book/glossary"
+SOURCE = "cnnlib/data/symbols.toml"
 
 
 def rows():
@@ -24,6 +25,7 @@ class Glossary(SphinxDirective):
     """The terms with what they mean and where they are explained; a synonym leads to the standard word."""
 
     def run(self):
+        self.env.note_dependency(SOURCE)
         terms, listed = source()["terms"], nodes.definition_list(classes=["glossary"])
         for word, key in rows():
             term = terms[key]
@@ -77,6 +79,7 @@ def name_sections(app, doctree, docname):
 def add_to_index(app, doctree):
     """Where a chapter explains a term, the index leads there."""
     docname = app.env.docname
+    app.env.note_dependency(SOURCE)
     there = {name for section in doctree.findall(nodes.section) for name in section["ids"]}
     entries = app.env.get_domain("index").entries.setdefault(docname, [])
     for term in source()["terms"].values():

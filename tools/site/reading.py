@@ -17,6 +17,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 BOOK, PAGE = "book/", "book/references"
+SOURCES = "tools/site/reading.toml", PAGE + ".bib"
 ANCHOR = "cite-{key}"  # as bibtex_cite_id in _config.yml
 HEADINGS = re.compile(r"What (?:comes|to do) next")
 LABELS = {"from": "Where it is from", "next": "Read next"}
@@ -92,7 +93,11 @@ def add_to_chapter(app, doctree):
     """Put a chapter's lists at the end of its section on what comes next."""
     docname = app.env.docname
     chapter = docname.removeprefix(BOOK)
-    if not docname.startswith(BOOK) or chapter not in reading(app.srcdir):
+    if not docname.startswith(BOOK):
+        return
+    for source in SOURCES:
+        app.env.note_dependency(source)
+    if chapter not in reading(app.srcdir):
         return
     for section in doctree.findall(nodes.section):
         if HEADINGS.fullmatch(section.next_node(nodes.title).astext()):
@@ -106,9 +111,11 @@ class ReadingLists(SphinxDirective):
 
     def run(self):
         app, parts = self.env.app, []
-        self.env.note_dependency("tools/site/reading.toml")
         toc = self.env.external_site_map  # sphinx-external-toc's
-        for docname in [str(page) for page in toc if str(page).removeprefix(BOOK) in reading(app.srcdir)]:
+        pages = [str(page) for page in toc if str(page).removeprefix(BOOK) in reading(app.srcdir)]
+        for source in [*SOURCES, *(f"{page}.ipynb" for page in pages)]:
+            self.env.note_dependency(source)
+        for docname in pages:
             chapter = docname.removeprefix(BOOK)
             section = nodes.section(ids=[f"read-{chapter.replace('_', '-')}"])
             address = app.builder.get_relative_uri(PAGE, docname)
