@@ -445,13 +445,17 @@ def test_pages_are_built_where_they_are_missing_or_of_another_edition(tmp_path, 
     assert len(asked) == 2
 
 
-def test_a_released_book_has_the_date_of_its_release(tmp_path):
+def test_a_released_book_has_the_date_of_its_release_and_another_none(tmp_path):
     shutil.copyfile(ROOT / "_config.yml", tmp_path / "_config.yml")
     citation = yaml.safe_load((ROOT / editions.CITATION).read_text(encoding="utf-8"))
     (tmp_path / editions.CITATION).write_text(
         yaml.safe_dump(citation | {"date-released": datetime.date(2025, 12, 31)})
     )
     assert pdf.about(tmp_path)["date"] == "31 December 2025"
+    del citation["date-released"]
+    citation["version"] += editions.DEVELOPMENT
+    (tmp_path / editions.CITATION).write_text(yaml.safe_dump(citation))
+    assert pdf.about(tmp_path)["date"] == "Not released"
 
 
 def test_the_workflow_that_publishes_makes_it_with_the_command_of_the_readme():

@@ -3,6 +3,8 @@ changed with it, the older ones, kept readable below `editions/`, and the files 
 
     python tools/site/editions.py release --tag v2.0.0    # from _build/html and _build/pdf into _build/release
 
+After a release the version is that of a development state, such as 2.1.0.dev0, and has no date.
+
 The environment variable CNNLIB_EDITIONS names a folder with the files of earlier releases. The build unpacks the sites among
 them, once their digests agree, and the page links to them.
 """
@@ -27,23 +29,33 @@ from run_in_browser import NAME
 CITATION, CHANGELOG, SUMS = "CITATION.cff", "CHANGELOG.md", "SHA256SUMS"
 CITE = "cite"  # the page
 FOLDER = "editions"  # of the site, with the older ones
-HEADING = re.compile(
-    r"^## (?P<version>\d+\.\d+\.\d+), (?P<name>[^(\n]+) \((?P<date>[^)\n]+)\)$", re.MULTILINE
-)
+DEVELOPMENT, UNRELEASED = ".dev0", "not released"
+VERSION = r"\d+\.\d+\.\d+(?:\.dev0)?"
+HEADING = re.compile(rf"^## (?P<version>{VERSION}), (?P<name>[^(\n]+) \((?P<date>[^)\n]+)\)$", re.MULTILINE)
 FOOTER = '<p class="edition">'
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def citation(root):
-    """What CITATION.cff says; ConfigError where it lacks a version or a date."""
+    """What CITATION.cff says; ConfigError where it lacks a version, or a release a date, or where another state has one."""
     said = yaml.safe_load(Path(root, CITATION).read_text(encoding="utf-8"))
-    if not re.fullmatch(r"\d+\.\d+\.\d+", str(said.get("version"))):
-        raise ConfigError(f"{CITATION} wants a version such as 2.0.0, got {said.get('version')!r}")
-    if type(said.get("date-released")) is not datetime.date:
+    if not re.fullmatch(VERSION, str(said.get("version"))):
+        raise ConfigError(
+            f"{CITATION} wants a version such as 2.0.0, or 2.1.0{DEVELOPMENT} after it, got {said.get('version')!r}"
+        )
+    if said["version"].endswith(DEVELOPMENT):
+        if "date-released" in said:
+            raise ConfigError(f"{CITATION} wants no date-released with version {said['version']}")
+    elif type(said.get("date-released")) is not datetime.date:
         raise ConfigError(
             f"{CITATION} wants a date-released such as 2026-11-30, got {said.get('date-released')!r}"
         )
     return said
+
+
+def date(said):
+    """The date that CITATION.cff says, or that there is none."""
+    return str(said.get("date-released", UNRELEASED))
 
 
 def changelog(root):
@@ -65,10 +77,10 @@ EXAMPLE = "## 2.0.0, second edition (2026-11-30)"
 
 def agree(said, editions):
     """ConfigError where CITATION.cff and the first heading of CHANGELOG.md name different editions."""
-    version, _, date, _ = editions[0]
-    if (version, date) != (said["version"], str(said["date-released"])):
+    version, _, when, _ = editions[0]
+    if (version, when) != (said["version"], date(said)):
         raise ConfigError(
-            f"{CITATION} has version {said['version']} of {said['date-released']}, {CHANGELOG} {version} of {date}"
+            f"{CITATION} has version {said['version']} ({date(said)}), {CHANGELOG} {version} ({when})"
         )
 
 
@@ -100,15 +112,21 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def footer(archive):
+    """What the footer of a released site says, which has its digest."""
+    with zipfile.ZipFile(archive) as packed:
+        return packed.read("index.html").decode("utf-8").partition(FOOTER)[2].partition("</p>")[0]
+
+
 def unpack(archive, target):
-    """The site of an older edition, each page of which says in its footer that it is one, and links to the newest."""
+    """The site of a released edition, each page of which says in its footer that it is one, and links to the newest."""
     shutil.rmtree(target, ignore_errors=True)
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(target)  # which leaves no path outside
     for page in target.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         up = "../" * (len(page.relative_to(target).parts) + 1)
-        newer = f'<a href="{up}index.html">There is a newer edition.</a> '
+        newer = f'This edition is kept as it was released. <a href="{up}index.html">Read the newest.</a> '
         page.write_text(text.replace(FOOTER, FOOTER + newer, 1), encoding="utf-8", newline="\n")
 
 
@@ -122,10 +140,13 @@ def read(app, config):
             f"CNNLIB_EDITIONS wants a folder with the files of earlier releases, got {folder!r}"
         )
     older = kept(Path(folder)) if folder else {}
-    older.pop(said["version"], None)  # of this edition the site is the newest
+    if said["version"] in older and config.book_edition not in footer(older[said["version"]]):
+        raise ConfigError(
+            f"version {said['version']} is released, and this book differs from it: {CITATION} wants a version such as 2.1.0{DEVELOPMENT}"
+        )
     if unknown := sorted(older.keys() - {version for version, *_ in editions}):
         raise ConfigError(f"{CHANGELOG} does not have the editions {', '.join(unknown)} of CNNLIB_EDITIONS")
-    config.book_version, config.book_date = said["version"], str(said["date-released"])
+    config.book_version, config.book_date = said["version"], date(said)
     config.book_older = {version: str(path) for version, path in older.items()}
 
 
@@ -156,13 +177,16 @@ def add_page(app):
         for author in said["authors"]
     ]
     parts = {"author": " and ".join(f"{{{name}}}" for name in names), "title": f"{{{said['title']}}}"}
-    parts |= {"version": said["version"], "date": app.config.book_date, "year": app.config.book_date[:4]}
+    parts["version"] = said["version"]
+    if released := app.config.book_date != UNRELEASED:
+        parts |= {"date": app.config.book_date, "year": app.config.book_date[:4]}
     parts["note"] = f"Digest {app.config.book_edition}"
     if app.config.html_baseurl:
         parts["url"] = app.config.html_baseurl
     entry = "".join(f",\n  {key} = {{{value}}}" for key, value in parts.items())
     place = f" {parts['url']}" if "url" in parts else ""
-    line = f"{', '.join(names)} ({parts['year']}). <cite>{escape(said['title'])}</cite>. Version {said['version']}, "
+    year = f" ({parts['year']})" if released else ""
+    line = f"{', '.join(names)}{year}. <cite>{escape(said['title'])}</cite>. Version {said['version']}, "
     body = f"""<section id="how-to-cite"><h1>How to cite</h1>
 <p>{escape(said["message"])}</p>
 <blockquote><p>{line}{app.config.book_date}, digest {app.config.book_edition}.{escape(place)}</p></blockquote>
@@ -182,11 +206,11 @@ def edition_html(config):
 
     def html(edition):
         version, name, date, changed = edition
-        where = ""
-        if version == config.book_version:
-            where = "<p>You are reading it.</p>"
-        elif version in config.book_older:
-            where = f'<p><a href="{FOLDER}/{version}/index.html">Read this edition</a></p>'
+        where = "<p>You are reading it.</p>" * (version == config.book_version)
+        if version in config.book_older:
+            where += (
+                f'<p><a href="{FOLDER}/{version}/index.html">Read this edition as it was released</a></p>'
+            )
         identifier = f"edition-{version.replace('.', '-')}"
         title = f"{version}, {escape(name)} ({escape(date)})"
         return f'<section id="{identifier}"><h3>{title}</h3>{where}\n{markdown.render(changed)}</section>\n'
@@ -207,6 +231,10 @@ def release(site, pdf, out, tag):
     edition, and their digests. ConfigError where `tag` is not that of the version, or a file is missing."""
     said = citation(ROOT)
     agree(said, changelog(ROOT))
+    if said["version"].endswith(DEVELOPMENT):
+        raise ConfigError(
+            f"version {said['version']} is none to release: write {said['version'].removesuffix(DEVELOPMENT)} and its date"
+        )
     if tag != f"v{said['version']}":
         raise ConfigError(f"the tag of version {said['version']} is v{said['version']}, got {tag!r}")
     for path in (site / "index.html", site / f"{NAME}.zip", pdf):
@@ -253,7 +281,7 @@ def setup(app):
     for name in ("book_version", "book_date"):
         app.add_config_value(name, "", "html", str)
     app.add_config_value("book_older", {}, "html", dict)
-    app.connect("config-inited", read)
+    app.connect("config-inited", read, priority=600)  # after the digest
     app.connect("html-page-context", add_footer)
     app.connect("html-collect-pages", add_page)
     app.connect("build-finished", add_older)

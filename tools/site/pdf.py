@@ -68,14 +68,14 @@ def about(root):
     said = editions.citation(root)
     config = yaml.safe_load(Path(root, "_config.yml").read_text(encoding="utf-8"))
     names = [one.get("name") or f"{one['given-names']} {one['family-names']}" for one in said["authors"]]
-    date = said["date-released"]
+    date = said.get("date-released")
     return {
         "title": said["title"],
         "abstract": said["abstract"],
         "authors": ", ".join(names),
         "version": said["version"],
         "edition": head.edition(root),
-        "date": f"{date.day} {date:%B %Y}",
+        "date": f"{date.day} {date:%B %Y}" if date else editions.UNRELEASED.capitalize(),
         "licence": f"© {config['copyright']}",
         "address": (url := os.environ.get("CNNLIB_URL", "")) and url.rstrip("/") + "/",
     }
