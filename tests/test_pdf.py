@@ -448,9 +448,8 @@ def test_pages_are_built_where_they_are_missing_or_of_another_edition(tmp_path, 
 def test_a_released_book_has_the_date_of_its_release_and_another_none(tmp_path):
     shutil.copyfile(ROOT / "_config.yml", tmp_path / "_config.yml")
     citation = yaml.safe_load((ROOT / editions.CITATION).read_text(encoding="utf-8"))
-    (tmp_path / editions.CITATION).write_text(
-        yaml.safe_dump(citation | {"date-released": datetime.date(2025, 12, 31)})
-    )
+    citation |= {"version": "2.0.0", "date-released": datetime.date(2025, 12, 31)}
+    (tmp_path / editions.CITATION).write_text(yaml.safe_dump(citation))
     assert pdf.about(tmp_path)["date"] == "31 December 2025"
     del citation["date-released"]
     citation["version"] += editions.DEVELOPMENT
