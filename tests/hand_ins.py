@@ -87,6 +87,11 @@ MISTAKEN = {
     "dense_bias_averaged": instead(("x.T @ delta, delta.sum(axis=0)", "x.T @ delta, delta.mean(axis=0)")),
     "loss_summed": instead(("return p / len(p)", "return p")),
     "changes_its_input": instead(("return delta * (x > 0)", "delta[x <= 0] = 0\n    return delta")),
+    "begins_with_empty": instead(("dxp, dW = np.zeros(xp.shape)", "dxp, dW = np.empty(xp.shape)")),
+    "adds_to_the_call_before": instead(
+        ("def dense_backward(", "BEFORE = {}\n\n\ndef dense_backward("),
+        ("    return delta @ W.T, x.T @ delta,", "    dW = BEFORE[W.tobytes()] = x.T @ delta + BEFORE.get(W.tobytes(), 0)\n    return delta @ W.T, dW,"),
+    ),
     "two_mistakes": instead(
         ("delta.sum(axis=(0, 2, 3))", "delta.mean(axis=(0, 2, 3))"),
         ("np.tensordot(xp[at], W, (", "np.tensordot(xp[at], W[:, :, ::-1, ::-1], ("),

@@ -81,6 +81,8 @@ def test_a_right_hand_in_gets_all_points_and_an_empty_one_none(results):
         ("relu_of_delta", {("relu_backward", "dx"): 5}, ["ReLU' from delta's sign"]),
         ("loss_summed", {("softmax_cross_entropy_backward", "dscores"): 10}, ["not averaged: sum for mean"]),
         ("changes_its_input", {("relu_backward", "dx"): 2.5}, ["input changed in place"]),
+        ("begins_with_empty", {("conv2d_backward", "dx"): 10, ("conv2d_backward", "dW"): 6, ("conv2d_backward", "db"): 4}, ["np.empty or random numbers in place of zeros"]),
+        ("adds_to_the_call_before", {("dense_backward", "dx"): 2, ("dense_backward", "dW"): 2, ("dense_backward", "db"): 1}, ["gradient accumulated over calls"]),
         ("two_mistakes", {("conv2d_forward", "z"): 20, ("conv2d_backward", "db"): 8}, ["kernel rotated", "averaged over examples and positions"]),
     ],
 )  # fmt: skip

@@ -114,7 +114,7 @@ def test_a_chapter_without_a_place_for_its_list_is_refused():
     from docutils import nodes
 
     tree = SimpleNamespace(findall=lambda kind: iter([nodes.section("", nodes.title("", "Summary"))]))
-    app = SimpleNamespace(srcdir=ROOT, env=SimpleNamespace(docname="book/neuron"))
+    app = SimpleNamespace(srcdir=ROOT, env=SimpleNamespace(docname="book/neuron", note_dependency=list))
     with pytest.raises(ExtensionError, match="book/neuron has no section"):
         reading.add_to_chapter(app, tree)
 
