@@ -53,7 +53,7 @@ def claim(
     whose: str | None = None,
     tol: float = 1e-12,
 ) -> None:
-    """Settle a ledger entry, or a part of one ("S12.sum"), and print one line that says how.
+    """Settle a ledger entry, or a part of one ("S02.year"), and print one line that says how.
 
     value against expected: ``|value - expected| <= tol max(1, |expected|)`` for each number. value against
     printed: rounded to digits where these are given, else as expected. convention="...", reconstructed="...":
@@ -142,7 +142,7 @@ def claims(output: str) -> list[dict[str, str]]:
 
 
 def verdicts(output: str) -> Any:
-    """The verdicts of the claim lines in a text: {"S12": "erratum", ...}, for each entry its strongest."""
+    """The verdicts of the claim lines in a text: {"S02": "erratum", ...}, for each entry its strongest."""
     found = re.findall(rf"^([A-Z]\d\d)(?:\.[\w-]+)? ({'|'.join(VERDICTS)}): ", output, re.MULTILINE)
     return {entry: min((v for e, v in found if e == entry), key=VERDICTS.index) for entry, _ in found}
 
