@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import tomllib
+from collections import Counter
 
 import browsing
 import built_pages
@@ -201,26 +202,71 @@ def test_each_lecture_has_a_section_whose_first_sentence_counts_its_cards(page):
         assert (f"{kinds.count('unreadable')} unreadable" in said) == ("unreadable" in kinds)
 
 
+def unlisted(page):
+    """The errata whose titles do not stand above the cards of their lecture, each a link to its card."""
+    for letter in ledger()["lectures"]:
+        box = page.select_one(f'details[data-of="{letter}"]').parent
+        listed = box.find_previous_sibling("ul")
+        found = [(words(link), link["href"]) for link in listed.select("a")] if listed else []
+        errata_of = [row for row in errata.rows(FOUND, readings(), letter) if row["kind"] == "erratum"]
+        wanted = [(row["claims"][0]["part"], row["reading"]["title"]) for row in errata_of]
+        if found != [(title, f"#{errata.anchor(part)}") for part, title in wanted]:
+            yield f"{letter}: {found}"
+
+
+def test_each_lecture_lists_its_errata_above_the_cards(page):
+    assert list(unlisted(page)) == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda link: link.find_parent("ul").decompose(),
+        lambda link: link.find_parent("li").decompose(),
+        lambda link: link.attrs.update(href="#k02"),
+    ],
+)
+def test_a_list_of_errata_that_lacks_one_is_noticed(site, spoil):
+    page = built_pages.BeautifulSoup((site / f"{PAGE}.html").read_text(encoding="utf-8"), "html.parser")
+    spoil(page.select_one(".errata-list a"))
+    assert [problem for problem in unlisted(page)]
+
+
 def uncovered(page):
-    """The entries whose row does not stand on the page of coverage, with the verdict of the claims, and counts that are others."""
+    """The entries whose row does not stand on the page of coverage, with the verdict of the claims and links to all their cards, and
+    counts that are others."""
     settled, entries = verdicts(PRINTED), ledger()["entries"]
     tables = page.select("table.coverage")
     found = {}
     for row in (row for table in tables[1:] for row in table.select("tbody tr")):
         cells = row.select("td")
-        found[words(cells[0]).partition(" ")[0]] = words(cells[1]), cells[2].a["href"]
+        links = sorted(link["href"] for link in cells[1].select("a"))
+        found[words(cells[0]).partition(" ")[0]] = (
+            re.match(r"\w*", words(cells[1]))[0],
+            links,
+            cells[2].a["href"],
+        )
     for name, entry in entries.items():
-        wanted = settled.get(name, "open"), f"{entry['chapter']}.html#what-the-lectures-say"
+        cards = [
+            row["claims"][0]["part"]
+            for row in ROWS
+            if name in {claim["entry"] for claim in (*row["claims"], *row["fair"])}
+        ]
+        links = sorted(f"errata.html#{errata.anchor(part)}" for part in cards)
+        wanted = settled.get(name, "open"), links, f"{entry['chapter']}.html#what-the-lectures-say"
         if found.get(name) != wanted:
             yield f"{name}: {found.get(name)}, want {wanted}"
     if {*found} - {*entries}:
         yield f"no entries: {sorted({*found} - {*entries})}"
-    counts = {
-        words(row.select("td")[0]): int(words(row.select("td")[1])) for row in tables[0].select("tbody tr")
+    counts = {words(row.td): words(row.select("td")[1]) for row in tables[0].select("tbody tr")}
+    kinds, of = [*settled.values()], [row["kind"] for row in ROWS]
+    wanted = {
+        verdict: f"{kinds.count(verdict)} statement" + "s" * (kinds.count(verdict) != 1)
+        for verdict in {*kinds, *of}
     }
-    wanted = {verdict: [*settled.values()].count(verdict) for verdict in settled.values()} | {
-        "in all": len(entries)
-    }
+    wanted |= {"in all": f"{len(entries)} statements"}
+    for kind, number in [*Counter(of).items(), ("in all", len(of))]:
+        wanted[kind] += f", {number} cards"
     if counts != wanted:
         yield f"counted {counts}, want {wanted}"
 
@@ -231,7 +277,13 @@ def test_every_statement_is_covered_with_its_verdict(site):
 
 
 @pytest.mark.parametrize(
-    "place", ["table.entries td", "table.entries td:nth-child(2)", "table.counts td:nth-child(2)"]
+    "place",
+    [
+        "table.entries td",
+        "table.entries td:nth-child(2)",
+        "table.entries td:nth-child(2) p:nth-child(2)",
+        "table.counts td:nth-child(2)",
+    ],
 )
 def test_an_entry_that_is_not_covered_is_noticed(site, place):
     page = built_pages.BeautifulSoup((site / f"{COVERAGE}.html").read_text(encoding="utf-8"), "html.parser")
@@ -318,6 +370,17 @@ def test_an_address_opens_its_card_and_keys_open_others(tab):
     tab.page.focus("#k04-log summary")
     tab.page.keyboard.press("Enter")
     tab.page.wait_for_selector("#k04-log[open]")
+
+
+def test_the_errata_of_a_lecture_fit_one_screen_of_a_phone_and_lead_to_their_cards(tab):
+    tab.page.click("#errata-in-shi-s-lecture >> nth=0 >> .errata-list li:last-child a")
+    section = tab.page.locator("#errata-in-shi-s-lecture")
+    last = section.locator(".errata-list li").last.bounding_box()
+    assert last["y"] + last["height"] - section.bounding_box()["y"] < 844 - 60
+    card = section.locator("details[data-g=erratum]").last
+    assert 0 <= card.bounding_box()["y"] < 200
+    tab.page.select_option("select[name=kind]", "convention")
+    assert not section.locator(".errata-list").is_visible()
 
 
 def test_without_scripts_all_cards_are_there_and_no_form(chromium, site):

@@ -196,7 +196,7 @@ class FromTheClaims(SphinxDirective):
 
 
 class Errata(FromTheClaims):
-    """The cards of one lecture, by its letter, under a sentence that counts them."""
+    """The cards of one lecture, by its letter, under a sentence that counts them and a list of its errata."""
 
     required_arguments = 1
 
@@ -207,7 +207,11 @@ class Errata(FromTheClaims):
         box = nodes.container("", classes=["cnn-answers", "cnn-cards", "errata-cards"])
         for one in found:
             box += self.card(one, lecture)
-        return [*self.markdown(f"{named(lecture)} {counted(found)}", nodes.container()).children, box]
+        listed = nodes.bullet_list("", classes=["errata-list"])
+        for one in [one for one in found if one["kind"] == "erratum"]:
+            link = nodes.reference("", one["reading"]["title"], refid=anchor(one["claims"][0]["part"]))
+            listed += nodes.list_item("", nodes.paragraph("", "", link))
+        return [*self.markdown(f"{named(lecture)} {counted(found)}", nodes.container()).children, listed, box]
 
     def card(self, one, lecture):
         """The card of one row."""
@@ -230,6 +234,17 @@ def short(statement):
     """What a statement of the ledger is about: its beginning, with a capital letter."""
     text = re.split(r"[;:.(](?:\s|$)| \((?!x\))|, each | \[", statement)[0].strip()
     return text[:1].upper() + text[1:]
+
+
+def headed(one):
+    """A card's kind and title, as a link to it says them; what was reconstructed has the ledger's number in place of a title."""
+    kind, title = KINDS[one["kind"]][0], one["reading"].get("title")
+    return f"{kind}: {title}" if title else f"{kind}, {one['claims'][0]['entry']}"
+
+
+def several(count, what):
+    """A number of things."""
+    return f"{count} {what}" + "s" * (count != 1)
 
 
 def counted(found):
@@ -291,54 +306,59 @@ class Coverage(FromTheClaims):
     def run(self):
         """A table."""
         found, everything, titles = self.claimed()
-        settled = verdicts(everything)
+        settled, cards = verdicts(everything), rows(found, readings())
         if not self.arguments:
-            counts = Counter(settled.get(name, "open") for name in ledger()["entries"])
-            body = [[name, str(counts[name]), SAID[name]] for name in SAID if counts[name]]
-            return [
-                self.table(
-                    ["verdict", "statements", "what it means"],
-                    [*body, ["in all", str(sum(counts.values())), ""]],
-                )
-            ]
+            many = Counter(settled.get(name, "open") for name in ledger()["entries"])
+            of = Counter(one["kind"] for one in cards)
+            number = {
+                name: several(many[name], "statement") + f", {several(of[name], 'card')}" * (name in of)
+                for name in SAID
+            }
+            body = [[name, number[name], said] for name, said in SAID.items() if many[name] or of[name]]
+            in_all = ["in all", f"{several(many.total(), 'statement')}, {several(of.total(), 'card')}", ""]
+            return [self.table(["verdict", "how many", "what it means"], [*body, in_all])]
         of = Counter(re.findall(r"^([A-Z]\d\d)(?:\.[\w-]+)? [a-z]+: ", everything, re.MULTILINE))
-        places = {}
-        for one in rows(found, readings()):
-            for claim in (*one["claims"], *one["fair"]):
-                places.setdefault(claim["entry"], dict())[anchor(one["claims"][0]["part"])] = one["kind"]
         body = []
         for name, entry in sorted(ledger()["entries"].items()):
-            if entry["lecture"] != self.arguments[0]:
-                continue
-            number = f"{of[name]} claim" + "s" * (of[name] > 1)
-            where = f"[{titles[entry['chapter']]}]({entry['chapter']}.ipynb#what-the-lectures-say), {number}"
-            printed = f" `{entry['printed']}`" * bool(entry["printed"])
-            verdict = settled.get(name, "open")
-            place = next((place for place, kind in places.get(name, {}).items() if kind == verdict), None)
-            body.append([f"**{name}** {plain(entry['what'])}.{printed}", (verdict, place), where])
+            if entry["lecture"] == self.arguments[0]:
+                printed = f" `{entry['printed']}`" * bool(entry["printed"])
+                where = f"[{titles[entry['chapter']]}]({entry['chapter']}.ipynb#what-the-lectures-say)"
+                mine = [
+                    one
+                    for one in cards
+                    if name in {claim["entry"] for claim in (*one["claims"], *one["fair"])}
+                ]
+                verdict = self.verdict(settled.get(name, "open"), mine)
+                body.append(
+                    [
+                        f"**{name}** {plain(entry['what'])}.{printed}",
+                        verdict,
+                        f"{where}, {several(of[name], 'claim')}",
+                    ]
+                )
         return [self.table(["statement", "verdict", "executed in"], body)]
 
+    def verdict(self, verdict, cards):
+        """The cell of a verdict: the word, and a link to each card on the page of errata."""
+        cell = nodes.entry("")
+        if verdict not in {one["kind"] for one in cards}:
+            cell += nodes.paragraph("", verdict)
+        for one in sorted(cards, key=lambda one: one["kind"] != verdict):
+            place = f"errata.html#{anchor(one['claims'][0]['part'])}"
+            cell += nodes.paragraph("", "", nodes.reference("", headed(one), refuri=place, internal=True))
+        return cell
+
     def table(self, names, body):
-        """A table of cells in MyST; a pair is a word and the card of the errata page to which it leads."""
+        """A table of cells, each a node or a text in MyST."""
         group = nodes.tgroup("", *(nodes.colspec("", colwidth=1) for _ in names), cols=len(names))
         head = nodes.row("", *(nodes.entry("", nodes.paragraph("", name)) for name in names))
-        group += [
-            nodes.thead("", head),
-            nodes.tbody("", *(nodes.row("", *map(self.cell, line)) for line in body)),
-        ]
-        return nodes.table("", group, classes=["coverage", "counts" if not self.arguments else "entries"])
+        lines = [nodes.row("", *map(self.cell, line)) for line in body]
+        group += [nodes.thead("", head), nodes.tbody("", *lines)]
+        return nodes.table("", group, classes=["coverage", "entries" if self.arguments else "counts"])
 
     def cell(self, said):
         """One cell."""
-        if isinstance(said, str):
-            return self.markdown(said, nodes.entry())
-        word, place = said
-        text = (
-            nodes.reference("", word, refuri=f"errata.html#{place}", internal=True)
-            if place
-            else nodes.Text(word)
-        )
-        return nodes.entry("", nodes.paragraph("", "", text))
+        return self.markdown(said, nodes.entry()) if isinstance(said, str) else said
 
 
 def forget(app):
