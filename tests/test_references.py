@@ -66,7 +66,7 @@ def test_each_chapter_says_what_to_read_next():
 def test_the_page_has_the_lists_and_each_link_leads_to_its_reference(site):
     page = soup(site, "book/references")
     for name, lists in LISTS.items():
-        wanted = [(key, reading.label(ENTRIES[key])) for items in lists.values() for key, _ in items]
+        wanted = [(key, f"{reading.label(ENTRIES[key])}, ") for items in lists.values() for key, _ in items]
         chapter = (site / "book" / f"{name}.html").read_text(encoding="utf-8")
         for html in (str(page.find(id=f"read-{name.replace('_', '-')}")), chapter):
             assert re.findall(r'<a [^>]*#cite-([\w-]+)"[^>]*>([^<]*)', html) == wanted

@@ -41,6 +41,7 @@ WHOSE = {
     "text": "only the extraction of the text can have done it",
 }
 NAMES = {"K": "Kietikul", "S": "Shi", "Q": "Qian", "Z": "Zarezadeh", "E": "the squared-error slides"}
+LAST = "what-the-lectures-say"  # the section of a chapter that ends it
 NUMBERS = re.compile(r"printed ([^;]+), computed ([^;]+)(?:; (.*))?")
 
 
@@ -108,8 +109,8 @@ def comes_out(claim):
     return plain(claim["said"])
 
 
-def fields(card):
-    """What a card says, as pairs of a label and MyST."""
+def fields(card, titles):
+    """What a card says, as pairs of a label and MyST. titles: of the chapters."""
     reading, first, kind = card["reading"], card["claims"][0], card["kind"]
     entry = ledger()["entries"][first["entry"]]
     if kind == "reconstructed":
@@ -141,8 +142,12 @@ def fields(card):
         yield "Another slide has it right", reading["another"] or "No"
     if reading.get("also"):
         yield "Also", reading["also"]
-    page, _, place = reading.get("section", f"{first['chapter']}#what-the-lectures-say").partition("#")
-    yield "Executed in", f"[]({page}.ipynb), [](<{page}.ipynb#{place}>)"
+    page, _, place = reading.get("section", f"{first['chapter']}#{LAST}").partition("#")
+    here = f"[]({page}.ipynb), [](<{page}.ipynb#{place}>)"
+    yield (
+        "Executed in",
+        f"[{titles[page]}: what the lectures say]({page}.ipynb#{LAST})" if place == LAST else here,
+    )
 
 
 class card(nodes.General, nodes.Element):
@@ -220,7 +225,9 @@ class Errata(FromTheClaims):
         title = card_title("", "", kind=f"{KINDS[one['kind']][0]}, {first['entry']}")
         title += nodes.strong("", reading.get("title") or short(ledger()["entries"][first["entry"]]["what"]))
         made += title
-        text = "\n\n".join(f"[{label}:]{{.errata-label}} {said}" for label, said in fields(one))
+        text = "\n\n".join(
+            f"[{label}:]{{.errata-label}} {said}" for label, said in fields(one, self.claimed()[2])
+        )
         return self.markdown(text, made)
 
 
@@ -322,7 +329,7 @@ class Coverage(FromTheClaims):
         for name, entry in sorted(ledger()["entries"].items()):
             if entry["lecture"] == self.arguments[0]:
                 printed = f" `{entry['printed']}`" * bool(entry["printed"])
-                where = f"[{titles[entry['chapter']]}]({entry['chapter']}.ipynb#what-the-lectures-say)"
+                where = f"[{titles[entry['chapter']]}]({entry['chapter']}.ipynb#{LAST})"
                 mine = [
                     one
                     for one in cards

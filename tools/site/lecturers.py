@@ -29,6 +29,7 @@ VERBS = {"say": "Say", "show": "Show", "ask": "Ask", "set": "Set"}
 KINDS = {"choice": "a choice", "function": "a program", "class": "a program", "text": "a word"}
 NUMBERS = "numbers"  # what the other kinds ask for
 LECTURES = "what-the-lectures-say"
+SHARED = {"wrong-answers", "summary"}  # sections that all chapters have
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
 MOVES = re.compile(
     r'<div class="cnn-(?:frames|explorer)"(?: id="([\w-]+)")?.*?class="cnn-title"[^>]*>(.*?)<', re.DOTALL
@@ -158,15 +159,17 @@ def statements(root):
 class Lecturers(SphinxDirective):
     """What both directives need: addresses, links and tables."""
 
-    def address(self, name, anchor=""):
+    def address(self, name):
         """Of a chapter, seen from the page for lecturers."""
-        uri = self.env.app.builder.get_relative_uri(PAGE, BOOK + name)
-        return f"{uri}#{anchor}" if anchor else uri
+        return self.env.app.builder.get_relative_uri(PAGE, BOOK + name)
 
-    def link(self, text, name, anchor=""):
-        """A link to a chapter, or to a place in it."""
+    def link(self, text, name, anchor="", also=""):
+        """A link to a chapter, or to a place in it. also: what those hear who do not see where it stands."""
         parsed, _ = self.state.inline_text(text, self.lineno)
-        return nodes.reference("", "", *parsed, refuri=self.address(name, anchor), internal=True)
+        link = nodes.reference("", "", *parsed, refuri=self.address(name) + anchor, internal=True)
+        if also:
+            link += nodes.inline("", also, classes=["visually-hidden"])
+        return link
 
     def table(self, head, rows, classes=()):
         """A table of lists of nodes; the first cell of a row is its heading."""
@@ -200,7 +203,8 @@ class Statements(Lecturers):
             total += counts
             cells = [[nodes.Text(str(counts[letter]) if counts[letter] else "–")] for letter in NAMES]
             if counts:
-                rows.append([[self.link(chapter(root, name).title, name, LECTURES)], *cells])
+                link = self.link(chapter(root, name).title, name, f"#{LECTURES}", ": what the lectures say")
+                rows.append([[link], *cells])
         rows.append([[nodes.Text("all")], *([nodes.Text(str(total[letter]))] for letter in NAMES)])
         yield self.table(["chapter", *NAMES.values()], rows, ["counts"])
 
@@ -236,8 +240,7 @@ class Plans(Lecturers):
                 other = page.removeprefix(BOOK)
                 made += [nodes.Text(", " if n else ""), self.link(chapter(root, other).title, other)]
             made += nodes.Text(". ")
-        made += nodes.reference("", "Its slides", refuri=self.address(name) + SLIDES, internal=True)
-        made += nodes.Text(".")
+        made += [self.link("Its slides", name, SLIDES, f": {there.title}"), nodes.Text(".")]
         return made
 
     def steps(self, name, there, steps):
@@ -248,24 +251,24 @@ class Plans(Lecturers):
             at = step[verb]
             place = there.moves.get(at, at) if verb == "show" else ""
             if verb == "set":
-                what = self.link(f"exercise {at}, {there.exercises[at][0]}", name, "exercises")
+                what = self.link(
+                    f"exercise {at}, {there.exercises[at][0]}", name, "#exercises", f" in {there.title}"
+                )
             elif at in there.moves:
-                what = self.link(at, name, place)
+                what = self.link(at, name, f"#{place}")
             else:
-                what = self.link(there.sections[at], name, at)
+                what = self.link(there.sections[at], name, f"#{at}", f" in {there.title}" * (at in SHARED))
             stop = " " if what.astext().endswith("?") else ". "
             cell = [nodes.strong("", VERBS[verb]), nodes.Text(" "), what]
             if place:
-                slide = nodes.reference(
-                    "", "slide", refuri=f"{self.address(name)}{SLIDES}={place}", internal=True
-                )
+                slide = self.link("slide", name, f"{SLIDES}={place}", f": {there.sections.get(at, at)}")
                 cell += [nodes.Text(" ("), slide, nodes.Text(")")]
                 stop = ". "
             cell.append(nodes.Text(stop))
             cell += self.words(step["words"])
             if "mistake" in step:
-                card = self.link("its card", "wrong_answers", nodes.make_id(step["mistake"]))
-                cell += [nodes.Text(" The mistake has "), card, nodes.Text(".")]
+                card = self.link(step["mistake"], "wrong_answers", f"#{nodes.make_id(step['mistake'])}")
+                cell += [nodes.Text(" The card of this mistake: "), card, nodes.Text(".")]
             yield [[nodes.Text(f"{begun}–{begun + step['minutes']}")], cell]
             begun += step["minutes"]
 
@@ -276,9 +279,13 @@ class Plans(Lecturers):
         made = nodes.paragraph(classes=["facts"])
         if moves := [title for title in there.moves if title not in used]:
             made += nodes.Text("Also moves: ")
-            made += self.joined([[self.link(title, name, there.moves[title])] for title in moves])
+            made += self.joined([[self.link(title, name, f"#{there.moves[title]}")] for title in moves])
         if left := [number for number in there.exercises if number not in given]:
-            made += [nodes.Text("For home: "), self.link("exercises", name, "exercises"), nodes.Text(" ")]
+            made += [
+                nodes.Text("For home: "),
+                self.link("exercises", name, "#exercises", f" of {there.title}"),
+                nodes.Text(" "),
+            ]
             made += self.joined(
                 [[nodes.Text(f"{n} ({there.exercises[n][0]}: {there.exercises[n][1]})")] for n in left]
             )

@@ -68,15 +68,14 @@ def chapter_title(root, docname):
 
 
 def items(app, docname, named):
-    """A list of references: each a link to the bibliography, its title and a sentence."""
+    """A list of references: each a link to the bibliography, which names its title, and a sentence."""
     found = nodes.bullet_list(bullet="-")
     for key, says in named:
         entry = entries(app.srcdir)[key]
         where = app.builder.get_relative_uri(docname, PAGE) + "#" + ANCHOR.format(key=key)
-        link = nodes.reference("", label(entry), refuri=where, internal=True)
-        paragraph = nodes.paragraph(
-            "", "", link, nodes.Text(", "), nodes.emphasis("", title(entry), classes=["work"])
-        )
+        work = nodes.emphasis("", title(entry), classes=["work"])
+        link = nodes.reference("", "", nodes.Text(f"{label(entry)}, "), work, refuri=where, internal=True)
+        paragraph = nodes.paragraph("", "", link)
         paragraph += nodes.Text(f"{'' if title(entry).endswith('?') else '.'} {says}")
         found += nodes.list_item("", paragraph)
     return found
