@@ -9,6 +9,7 @@ from itertools import product
 
 import browsing
 import chapter_in_jupyter
+import glossary
 import numpy as np
 import built_pages
 import page_kinds
@@ -876,6 +877,21 @@ def test_each_search_comes_to_its_section(chromium, addresses):
         dialog = tab.page.wait_for_selector("#pst-search-dialog[open]")
         assert answers(dialog, exact) == first
         assert tab.troubles == []
+
+
+def test_a_term_of_the_glossary_is_found_behind_the_section_that_explains_it(chromium, addresses):
+    names = {name.lower(): key for name, key in glossary.rows()}
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[DESK]) as tab:
+        tab.open("search.html?q=loss")
+        tab.page.wait_for_selector("#search-results li a")
+        find = "texts => texts.map(text => bookSearch.find(text).map(({ url }) => url))"
+        asked = names | {
+            f"What is a {term['name']}?": key for key, term in glossary.source()["terms"].items()
+        }
+        for (text, key), found in zip(asked.items(), tab.page.evaluate(find, list(asked)), strict=True):
+            entry = f"{glossary.PAGE}.html#term-{key}"
+            assert found.index(entry) == min(1, len(found) - 1), (text, found[:3])
+        assert tab.page.evaluate(find, ["stride by two"])[0][0].startswith("book/conv")
 
 
 def test_without_scripts_the_page_of_the_search_leads_to_the_chapters(scriptless):

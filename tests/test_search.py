@@ -20,7 +20,8 @@ def shown(site):
     """[(address, headings, paragraphs)] of the built index."""
     script = (site / "_static" / search.INDEX).read_text(encoding="utf-8")
     assert len(script.encode()) < 1_000_000
-    return json.loads(script.removeprefix("bookSearch.ready(").removesuffix(");\n"))["sections"]
+    found = json.loads(script.removeprefix("bookSearch.ready(").removesuffix(");\n"))["sections"]
+    return [tuple(section[:3]) for section in found]
 
 
 def test_a_formula_in_bold_is_text_too():
@@ -37,6 +38,7 @@ def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, s
         title, *below = re.findall(r'<section [^>]*?\bid="([^"]+)"', html)
         if page in {"book/for_lecturers", "book/references"}:  # what chapters have too is left out
             below = [place for place in below if not place.startswith(("plan-", "read-"))]
+        below += re.findall(r'<dt id="(term-[^"]+)"', html)  # of the glossary
         wanted += [f"{page}.html", *(f"{page}.html#{place}" for place in below)]
     assert len(wanted) > 10 * len(page_kinds.chapters(ROOT)) and [address for address, *_ in shown] == wanted
 
@@ -47,6 +49,32 @@ def test_what_stands_in_the_chapters_too_does_not_come_before_them(shown):
     for heading in search.without():
         (where,) = [where for _, where, _ in shown if heading in where]
         assert where[1:] == [heading]
+
+
+def test_a_term_of_a_glossary_is_found_by_itself_and_not_in_the_section():
+    def entry(term, says, **more):
+        text = nodes.definition("", nodes.paragraph("", says))
+        return nodes.definition_list_item("", nodes.term(term, term, ids=[f"term-{term}"], **more), text)
+
+    listed = nodes.definition_list(
+        "", entry("stride", "A step.", synonyms=["hop"]), entry("hop", "See stride.")
+    )
+    top = nodes.section(
+        "",
+        nodes.title("", "Glossary"),
+        nodes.paragraph("", "Words."),
+        addnodes.glossary("", listed),
+        ids=["top"],
+    )
+    page, found = search.sections(nodes.Element("", top), "book/glossary", {})
+    assert (page["text"], "names" in page) == (["Words."], False)
+    assert (found["url"], found["where"]) == ("book/glossary.html#term-stride", ["Glossary", "stride"])
+    assert (found["text"], found["names"]) == (["A step."], ["stride", "hop"])
+    index = search.index_of([{key: found[key] for key in found if key != "names"}, found], *search.table())
+    query = index.create_query()
+    query.term("stride", use_pipeline=False)
+    section, term = index.query(query)
+    assert (section["ref"], term["score"]) == ("0", pytest.approx(search.ENTRY * section["score"], 1e-2))
 
 
 def test_a_result_shows_text_and_no_markup(shown):

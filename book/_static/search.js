@@ -4,7 +4,7 @@ const bookSearch = (() => {
   const GREEK = "αβγδεζηθκλμνξπρστφχψωΔΣ", NAMES = ("alpha beta gamma delta epsilon zeta eta " +
     "theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega delta sigma").split(" ");
   const WORD = /(?<![a-z0-9][’'])(?:[0-9]+\.[0-9]+|[a-z0-9]+)|[αβγδεζηθκλμνξπρστφχψωΔΣ]/gi, MOST = 20;
-  let lunr, index, sections, phrases;
+  let lunr, index, sections, phrases, entries;
   let room = 180;  // characters of an excerpt: about two lines
 
   // Of each term the sections that have it, field by field, as lunr wants them.
@@ -28,6 +28,11 @@ const bookSearch = (() => {
     phrases = new Map();  // first stem of a phrase: [[name of its group, stems], ...]
     data.groups.forEach((group, number) => group.forEach(phrase =>
       phrases.set(phrase[0], [...phrases.get(phrase[0]) ?? [], [`same${number}`, phrase]])));
+    entries = new Map();  // the stems of a term of the glossary, and of each synonym: the place of its entry
+    for (const kept of [list => list, telling]) sections.forEach(([, , , names = []], place) => names.forEach(name => {
+      const key = stems(kept(words(name)));
+      if (!entries.has(key)) entries.set(key, place);
+    }));
   };
 
   const known = new Map();
@@ -46,6 +51,12 @@ const bookSearch = (() => {
     return taken.get(text);
   };
 
+  const stems = list => list.map(({ stem }) => stem).join(" ");
+  const telling = list => {
+    const kept = list.filter(({ word }) => lunr.stopWordFilter(new lunr.Token(word)));
+    return kept.length ? kept : list;
+  };
+
   // The phrases among words that are in a group: [its name, first word, last word].
   const groupsIn = list => list.flatMap(({ stem }, at) => (phrases.get(stem) ?? [])
     .filter(([, phrase]) => phrase.every((part, i) => list[at + i]?.stem === part))
@@ -62,8 +73,7 @@ const bookSearch = (() => {
       if (index.invertedIndex[word.stem]) add(word.stem, alone ? 1 : 0.5);
       return { ...word, stands, add };
     });
-    const telling = wants.filter(({ word }) => lunr.stopWordFilter(new lunr.Token(word)));
-    const kept = telling.length ? telling : wants;
+    const kept = telling(wants);
     kept.forEach(({ word, stem, stands, add }, at) => {
       const like = pattern => index.tokenSet.intersect(pattern).toArray().filter(term => !/^same\d/.test(term));
       if (at === kept.length - 1 && word.length > 1) like(lunr.TokenSet.fromString(`${word}*`)).forEach(term => add(term, term === stem ? 1 : 0.4));
@@ -112,7 +122,8 @@ const bookSearch = (() => {
     return parts.filter(([text]) => text);
   };
 
-  // The sections that have what is looked for, the best first; of equals, the first in the book.
+  // The sections that have what is looked for, the best first; of equals, the first in the book. A term of the glossary is never
+  // first, because a section explains it, and second if nothing else is looked for.
   const find = text => {
     const wants = wanted(text), terms = new Map();
     for (const { stands } of wants) for (const [term, weight] of stands) terms.set(term, Math.max(weight, terms.get(term) ?? 0));
@@ -129,7 +140,11 @@ const bookSearch = (() => {
       const near = Math.floor(best(["", ...paragraphs], wants, which(where.join(" "))).score);
       result.score *= 1 + (Math.max(0, near) + new Set(which(where.at(-1))).size) / wants.length;
     }
-    return scored.slice(0, 30).sort((a, b) => b.score - a.score || a.place - b.place).slice(0, MOST).map(({ place, score }) => {
+    const named = entries.get(stems(words(text))) ?? entries.get(stems(wants)), entry = ({ place }) => sections[place][3];
+    const ranked = scored.slice(0, 30).filter(({ place }) => place !== named).sort((a, b) => b.score - a.score || a.place - b.place);
+    ranked.unshift(...ranked.splice(Math.max(0, ranked.findIndex(result => !entry(result))), 1));
+    if (named !== undefined) ranked.splice(1, 0, scored.find(({ place }) => place === named));
+    return ranked.slice(0, MOST).map(({ place, score }) => {
       const [url, where, paragraphs] = sections[place];
       const marked = new Set([where.at(-1), ...paragraphs].flatMap(text => {
         const { list, marks } = marksIn(text, wants);

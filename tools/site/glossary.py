@@ -40,6 +40,7 @@ class Glossary(SphinxDirective):
             )
             said = nodes.paragraph()
             if standard:
+                line["synonyms"] = term.get("synonyms", [])  # for the search
                 said += nodes.Text(f"{term['says']} ")
                 if others := term.get("synonyms"):
                     said += nodes.Text(f"Also: {', '.join(others)}. ")

@@ -22,6 +22,7 @@ from sphinx import addnodes
 TABLE = Path(__file__).with_name("search.toml")
 INDEX = "search_index.js"
 FIELDS = {"heading": 8, "above": 2, "marked": 1.5, "text": 1, "code": 0.5}  # the weight of a word in each
+ENTRY = 0.2  # the weight of a term of the glossary, which comes after the sections that explain it
 MARKED = (nodes.strong, nodes.literal, nodes.caption)
 FOLDED = {"tag_hide-input", "tag_hide-cell"}
 OF_SPHINX = ("searchtools.js", "language_data.js", "sphinx_highlight.js")  # and what no page loads any more
@@ -105,9 +106,9 @@ def line(node, names):
 
 
 def own(section):
-    """What stands in a section and not in one below it."""
+    """What stands in a section and not in one below it, nor in an entry of a glossary."""
     for node in section.children:
-        if not isinstance(node, (nodes.section, nodes.title)):
+        if not isinstance(node, (nodes.section, nodes.title, addnodes.glossary)):
             yield node
 
 
@@ -179,6 +180,22 @@ def sections(doctree, page, names):
             above.insert(0, prose(parent.next_node(nodes.title), names))
             parent = parent.parent
         yield section_of(node, page, above, names)
+        for entry in node.findall(nodes.definition_list_item):
+            if "synonyms" in entry[0]:  # a term of the glossary; what is a synonym leads to one
+                yield entry_of(entry, page, prose(node.next_node(nodes.title), names), names)
+
+
+def entry_of(entry, page, title, names):
+    """A term of the glossary as a section of its own, with all its names."""
+    term, text = prose(entry[0], names), line(entry[1][0], names)
+    fields = {"heading": term, "above": title, "marked": "", "text": text, "code": ""}
+    return {
+        "url": f"{page}.html#{entry[0]['ids'][0]}",
+        "where": [title, term],
+        "text": [text],
+        "names": [term, *entry[0].get("synonyms", ())],
+        "fields": fields,
+    }
 
 
 def index_of(found, groups, background):
@@ -190,6 +207,7 @@ def index_of(found, groups, background):
     for place, section in enumerate(found):
         fields = {name: tokens(text, groups) for name, text in section["fields"].items()}
         weight = 0.5 if background & {section["where"][0], section["where"][-1]} else 1
+        weight = ENTRY if "names" in section else weight
         builder.add({"place": str(place)} | fields, {"boost": weight})
     return builder.build()
 
@@ -205,7 +223,9 @@ def as_script(index, groups, found):
             [name, [round(n, 2) for n in vector.elements]] for name, vector in index.field_vectors.items()
         ],
         "groups": groups,
-        "sections": [[section["url"], section["where"], section["text"]] for section in found],
+        "sections": [
+            [section[key] for key in ("url", "where", "text", "names") if key in section] for section in found
+        ],
     }
     return f"bookSearch.ready({json.dumps(data, ensure_ascii=False, separators=(',', ':'))});\n"
 
