@@ -8,6 +8,7 @@ from collections import Counter
 
 import browsing
 import built_pages
+import claimed
 import errata
 import page_kinds
 import pytest
@@ -17,8 +18,8 @@ from test_book import source
 from cnnlib.show.ledger import ledger, readings, verdicts
 
 PAGE, COVERAGE = "book/errata", "book/coverage"
-FOUND, PRINTED, _ = errata.claimed(ROOT)
-ROWS = errata.rows(FOUND, readings())
+FOUND, PRINTED, _ = claimed.read(ROOT)
+ROWS = claimed.rows(FOUND, readings())
 NEEDED = {"title", "printed", "book", "section"}
 ALLOWED = NEEDED | {"parts", "fair", "another", "where", "otherwise", "also"}
 NUMBER = re.compile(r"(?<!frac)\b\d+\.\d+|(?<!frac)\b\d{2,}")
@@ -32,7 +33,7 @@ def test_every_doubted_claim_has_one_card_and_every_card_its_claims():
     on_cards = [claim["part"] for row in ROWS for claim in (*row["claims"], *row["fair"])]
     wanted = [claim["part"] for claim in FOUND if claim["verdict"] not in ("confirmed", "illustrated")]
     assert sorted(on_cards) == sorted(wanted) and len(wanted) > 100
-    assert {row["kind"] for row in ROWS} == {*errata.KINDS}
+    assert {row["kind"] for row in ROWS} == {*claimed.KINDS}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_claim_without_a_reading_and_a_reading_without_a_claim_are_refused(spo
     claims, table = copy.deepcopy(FOUND), copy.deepcopy(readings())
     spoil(claims, table)
     with pytest.raises(ValueError, match=re.escape(said)):
-        errata.rows(claims, table)
+        claimed.rows(claims, table)
 
 
 def incomplete(row):
@@ -135,7 +136,7 @@ def lacking(page, site):
         yield f"{len(cards)} cards for {len(ROWS)} rows"
     for row in ROWS:
         part = row["claims"][0]["part"]
-        if (card := cards.get(errata.anchor(part))) is None:
+        if (card := cards.get(claimed.anchor(part))) is None:
             yield f"no card for {part}"
             continue
         if (card["data-of"], card["data-g"], card.has_attr("open")) != (
@@ -208,9 +209,9 @@ def unlisted(page):
         box = page.select_one(f'details[data-of="{letter}"]').parent
         listed = box.find_previous_sibling("ul")
         found = [(words(link), link["href"]) for link in listed.select("a")] if listed else []
-        errata_of = [row for row in errata.rows(FOUND, readings(), letter) if row["kind"] == "erratum"]
+        errata_of = [row for row in claimed.rows(FOUND, readings(), letter) if row["kind"] == "erratum"]
         wanted = [(row["claims"][0]["part"], row["reading"]["title"]) for row in errata_of]
-        if found != [(title, f"#{errata.anchor(part)}") for part, title in wanted]:
+        if found != [(title, f"#{claimed.anchor(part)}") for part, title in wanted]:
             yield f"{letter}: {found}"
 
 
@@ -252,7 +253,7 @@ def uncovered(page):
             for row in ROWS
             if name in {claim["entry"] for claim in (*row["claims"], *row["fair"])}
         ]
-        links = sorted(f"errata.html#{errata.anchor(part)}" for part in cards)
+        links = sorted(f"errata.html#{claimed.anchor(part)}" for part in cards)
         wanted = settled.get(name, "open"), links, f"{entry['chapter']}.html#what-the-lectures-say"
         if found.get(name) != wanted:
             yield f"{name}: {found.get(name)}, want {wanted}"
@@ -352,7 +353,7 @@ def test_choices_leave_the_cards_of_a_lecture_and_of_a_kind(tab):
     assert len(tab.page.evaluate(SHOWN)) == len(ROWS)
     tab.page.select_option("select[name=lecture]", label="Shi")
     tab.page.select_option("select[name=kind]", "erratum")
-    wanted = [row for row in errata.rows(FOUND, readings(), "S") if row["kind"] == "erratum"]
+    wanted = [row for row in claimed.rows(FOUND, readings(), "S") if row["kind"] == "erratum"]
     assert tab.page.evaluate(SHOWN) == [["S", "erratum"]] * len(wanted) and len(wanted) > 5
     assert tab.page.inner_text(".cnn-filter [role=status]") == f"{len(wanted)} of {len(ROWS)} entries"
     assert tab.page.evaluate(HEADINGS) == ["errata-in-shi-s-lecture", "what-this-book-had-wrong"]
