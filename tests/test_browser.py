@@ -911,6 +911,31 @@ ROLES = {
 }  # of LeNet's nine steps, and two more
 
 
+# Tables that are wider than their boxes.
+CUT = """[...document.querySelectorAll("article table")].filter(table => {
+  const box = table.closest(".pst-scrollable-table-container") ?? table.parentElement;
+  return table.checkVisibility() && Math.max(table.getBoundingClientRect().width, box.scrollWidth) > box.clientWidth + 1;
+}).length"""
+
+
+@pytest.mark.parametrize("name", ["api_practice", "coverage", "errata", "for_lecturers"])
+def test_no_table_is_cut_off_on_a_phone(chromium, addresses, name):
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
+        tab.open(f"book/{name}.html")
+        assert tab.page.evaluate(CUT) == 0
+        tab.page.add_style_tag(
+            content="article td { white-space: nowrap; } article :is(td, p)::after { content: 'wide '; padding: 9rem; }"
+        )
+        assert tab.page.evaluate(CUT) > 0 or name == "errata"
+
+
+@pytest.mark.parametrize("name", ["cite", "genindex"])
+def test_pages_that_the_contents_do_not_list_never_scroll_sideways(chromium, addresses, name):
+    with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
+        tab.open(f"{name}.html")
+        assert tab.page.evaluate(SIDEWAYS) <= 0
+
+
 def test_a_table_whose_cells_stand_below_each_other_is_still_a_table(chromium, addresses):
     with browsing.Tab(chromium, addresses[0], viewport=SIZES[PHONE]) as tab:
         tab.open("book/lenet.html")

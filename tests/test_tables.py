@@ -66,6 +66,19 @@ def test_what_is_said_of_an_answer_is_one_line_on_a_page():
         assert flowed(text) == f"{before}{id}: right. {exercise.find(id).why}\n"
 
 
+def test_a_table_of_which_a_directive_says_so_is_stacked_and_names_short_columns():
+    rows = "<tr><th>hand-in</th><th>points</th><th>what is said of it</th></tr><tr><td>right</td><td>100</td><td>no more</td></tr>"
+    for classes, wanted in (
+        ("graded stacks table", True),
+        ("graded table", False),
+        ("haystacks table", False),
+    ):
+        box = f'<div class="pst-scrollable-table-container"><table class="{classes}">{rows}</table>'
+        made = tables.TABLE.sub(tables.marked, box)
+        assert (made != box) == wanted == ('stacks words"' in made)
+        assert ("--name-2:&#x27;points: &#x27;" in made) == wanted and "--name-3" not in made
+
+
 def test_a_report_keeps_its_lines_and_loses_those_that_are_there_for_width(monkeypatch):
     def wrong(x, W, b, delta, stride, padding):
         given = dict(x=x, W=W, b=b, delta=delta, stride=stride, padding=padding)

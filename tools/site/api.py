@@ -116,6 +116,8 @@ class Public(Directive):
         section = nodes.section(ids=[nodes.make_id(shown)], names=[shown], classes=["api-entry"])
         section += nodes.title("", shown)
         self.state.nested_parse(StringList(lines, source=path), 0, section)
+        for made in section.findall(nodes.table):
+            made["classes"].append("stacks")
         file = Path(inspect.getsourcefile(inspect.unwrap(thing))).resolve().relative_to(ROOT).as_posix()
         section += nodes.paragraph("", classes=["api-places"], api=(shown, file))
         return section

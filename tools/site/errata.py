@@ -45,7 +45,12 @@ def fields(card, titles):
     for claim in card["claims"]:
         label = "Right if" if claim["verdict"] == "convention" else "Why"
         if kind in ("erratum", "unreadable"):
-            yield "Executed", comes_out(claim) + f" (claim {claim['part']})" * many
+            same = [one["part"] for one in card["claims"] if one["said"] == claim["said"]]
+            if claim["part"] == same[0]:
+                yield (
+                    "Executed",
+                    comes_out(claim) + f" (claim{'s' * (len(same) > 1)} {', '.join(same)})" * many,
+                )
         if claim["why"] not in ([c["why"] for c in card["claims"][: card["claims"].index(claim)]]):
             said = "" if kind in ("erratum", "unreadable") else f" (executed: {comes_out(claim)})"
             yield {"reconstructed": "Not the lecture's own"}.get(kind, label), plain(claim["why"]) + said
@@ -65,7 +70,7 @@ def fields(card, titles):
     if reading.get("also"):
         yield "Also", reading["also"]
     page, _, place = reading.get("section", f"{first['chapter']}#{LAST}").partition("#")
-    last = f"[{titles[page]}: what the lectures say]({page}.ipynb#{LAST})"
+    last = f"[What the lectures say, in {titles[page]}]({page}.ipynb#{LAST})"
     yield "Executed in", last if place == LAST else f"[]({page}.ipynb), [](<{page}.ipynb#{place}>)"
 
 
@@ -134,7 +139,7 @@ def named(lecture):
 
 def short(statement):
     """What a statement of the ledger is about: its beginning, with a capital letter."""
-    text = re.split(r"[;:.(](?:\s|$)| \((?!x\))|, each | \[", statement)[0].strip()
+    text = re.split(r"(?<!\s)[;:.](?:\s|$)| \((?!x\))|, each | \[", statement)[0].strip()
     return text[:1].upper() + text[1:]
 
 
@@ -173,7 +178,7 @@ class OwnErrata(Directive):
         for one in tomllib.loads(OWN.read_text(encoding="utf-8"))["errata"]:
             numbers = [found[part] for part in one.get("claims", ())]
             now = " ".join(plain(said[:1].upper() + said[1:]) + "." for said in numbers)
-            where = f"**[]({one['chapter']}.ipynb)**: " if "chapter" in one else ""
+            where = f"**[]({one['chapter']}.ipynb)**\\\n  " if "chapter" in one else ""
             lines.append(f"- {where}{one['said']} *Now:* {one['now']} {now} *Found by* {one['found']}.")
         return self.markdown("\n".join(lines), nodes.container()).children
 

@@ -203,7 +203,7 @@ class Statements(Lecturers):
             total += counts
             cells = [[nodes.Text(str(counts[letter]) if counts[letter] else "–")] for letter in NAMES]
             if counts:
-                link = self.link(chapter(root, name).title, name, f"#{LECTURES}", ": what the lectures say")
+                link = self.link(chapter(root, name).title, name, f"#{LECTURES}", ", what the lectures say")
                 rows.append([[link], *cells])
         rows.append([[nodes.Text("all")], *([nodes.Text(str(total[letter]))] for letter in NAMES)])
         yield self.table(["chapter", *NAMES.values()], rows, ["counts"])
@@ -222,7 +222,7 @@ class Plans(Lecturers):
             made += nodes.paragraph("", "", *self.words(plan["aim"]))
             made += self.facts(root, name, there, needs[BOOK + name])
             made += self.table(
-                ["minutes", "what you do"], list(self.steps(name, there, plan["steps"])), ["plan"]
+                ["minutes", "what you do"], list(self.steps(name, there, plan["steps"])), ["plan", "stacks"]
             )
             made += self.rest(name, there, plan["steps"])
             yield made
@@ -321,7 +321,7 @@ class GradedHandIns(Lecturers):
         yield self.table(
             ["hand-in", "points", "mistakes that are named, and what a person is told to look at"],
             rows,
-            ["graded"],
+            ["graded", "stacks"],
         )
 
 

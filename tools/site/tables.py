@@ -18,6 +18,7 @@ TABLE = re.compile(
 )
 ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", re.DOTALL)
+OF_WORDS = re.compile(r'<table class="[^"]*\bstacks\b')  # a directive has said that it is to be stacked
 FORMULA = re.compile(r"\\\((.*?)\\\)", re.DOTALL)
 PROGRAM = re.compile(r"(?:in )?(?:code|cnnlib)|pytorch", re.IGNORECASE)
 # What only columns have, and rows of numbers: wide gaps, brackets with little but numbers in them, five numbers in a row.
@@ -95,6 +96,13 @@ def marked(table):
     names, columns = [words(cell) for cell in head], list(zip(*rows, strict=True))
     programs = {n for n, name in enumerate(names) if PROGRAM.fullmatch(name)}
     formulas = {n for n, column in enumerate(columns) if any(map(FORMULA.search, column))}
+    if OF_WORDS.search(inside):
+        said = "".join(
+            f"--name-{n + 1}:{css(name + ': ')} / '';"
+            for n, name in enumerate(names)
+            if n and " " not in name
+        )
+        return f'<div class="{kind} stacks words" style="{escape(said)}">{inside}'
     if not 1 < len(head) <= COLUMNS or not programs | formulas:
         return table[0]
     widths = [max(map(length, column)) for column in columns]
