@@ -27,13 +27,15 @@ def pytest_collection_modifyitems(items):
 
 
 class Scheduling(LoadFileScheduling):
-    """A file runs in one process, but each page of the browser's tests, the longest of all, may run in another, and the
-    two files that parse all pages run in the same."""
+    """A file runs in one process, but each page of the browser's tests, the longest of all, may run in another, and
+    files that take the same pages apart run in the same."""
 
     def _split_scope(self, nodeid):
         path, _, name = nodeid.partition("::")
         page = re.sub(r"-?\d+-?", "", name.partition("[")[2])  # without the width
-        path = path.replace("test_run_in_browser", "test_book")
+        path = re.sub(
+            "test_(run_in_browser|links)", "test_book", path.replace("test_exercises", "test_symbols")
+        )
         return f"{path}::{page}" if "/test_browser" in path else path
 
 

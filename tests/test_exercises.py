@@ -13,8 +13,7 @@ from fractions import Fraction
 import nbformat
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
-from building import ROOT
+from building import ROOT, tree
 
 import cnnlib
 from cnnlib import practice
@@ -88,8 +87,7 @@ def test_each_exercise_is_asked_answered_and_solved(chapter):
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_page_has_the_computed_answers_and_one_fold_for_each_solution(site, chapter):
-    page = BeautifulSoup((site / "book" / f"{chapter}.html").read_text(encoding="utf-8"), "html.parser")
-    section = page.find(id="exercises")
+    section = tree(site / "book" / f"{chapter}.html").find(id="exercises")
     boxes = section.select(".cell_output .cnn-exercise")
     entries = exercise.of_chapter(chapter)
     assert [json.loads(box["data-exercise"])["id"] for box in boxes] == list(entries)

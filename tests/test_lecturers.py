@@ -8,8 +8,7 @@ from collections import Counter
 
 import lecturers
 import pytest
-from building import ROOT
-from bs4 import BeautifulSoup
+from building import ROOT, tree
 from sphinx.errors import ExtensionError
 
 PLANS = lecturers.plans(ROOT)
@@ -19,7 +18,7 @@ CHAPTER = lecturers.chapter(ROOT, "conv_backprop")
 @pytest.fixture(scope="module")
 def page(site):
     """The article of the page."""
-    return BeautifulSoup((site / f"{lecturers.PAGE}.html").read_text(encoding="utf-8"), "html.parser").article
+    return tree(site / f"{lecturers.PAGE}.html").article
 
 
 def test_each_plan_has_words_of_its_own():

@@ -8,8 +8,7 @@ import glossary
 import nbformat
 import pytest
 import reading
-from bs4 import BeautifulSoup
-from building import ROOT
+from building import ROOT, tree
 from page_kinds import chapters
 from sphinx.errors import ExtensionError
 
@@ -21,7 +20,7 @@ DOI = "https://doi.org/"
 
 def soup(site, page):
     """The article of a page."""
-    return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser").article
+    return tree(site / f"{page}.html").article
 
 
 def addresses():
@@ -140,7 +139,7 @@ def test_the_glossary_has_each_term_and_each_synonym_leads_to_one(site):
 
 
 def test_the_index_leads_to_the_glossary_and_to_where_a_term_is_explained(site):
-    index = BeautifulSoup((site / "genindex.html").read_text(encoding="utf-8"), "html.parser")
+    index = tree(site / "genindex.html")
     links = {link["href"] for link in index.select("a[href]")}
     for key, term in glossary.source()["terms"].items():
         assert f"book/glossary.html#term-{key}" in links

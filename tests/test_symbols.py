@@ -12,7 +12,7 @@ import page_kinds
 import pytest
 import symbols
 import typeset
-from building import ROOT
+from building import ROOT, tree
 from bs4 import BeautifulSoup
 
 from cnnlib.show.symbols import indices, rows, source
@@ -203,7 +203,7 @@ def test_what_is_stored_or_named_gets_no_link_and_no_card_leads_to_a_page_that_i
 
 @pytest.mark.parametrize("listed", LISTED)
 def test_terms_are_linked_in_plain_text_once_a_section(site, listed):
-    page = BeautifulSoup((site / f"{listed}.html").read_text("utf-8"), "html.parser").article
+    page = tree(site / f"{listed}.html").article
     links = page.select("a.term")
     assert not [
         link for link in links if link.find_parent(["h1", "h2", "h3", "code", "pre", "strong", "summary"])
