@@ -94,23 +94,7 @@ class Sequential:
         stays, and the file that it leads to is written; an older file's mode stays too. OSError, which names
         ``path``, where it cannot be written.
         """
-        path = os.path.expanduser(os.fsdecode(path))
-        try:
-            target = os.path.realpath(path)
-            if not os.path.basename(path) or os.path.lexists(target) and not os.path.isfile(target):
-                raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
-            with TemporaryDirectory(prefix=".", dir=os.path.dirname(target)) as folder:
-                arrays = {name: layer.params[key] for name, layer, key in self.named()}
-                with open(beside := os.path.join(folder, "partial"), "wb") as file:
-                    np.savez(file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
-                    file.flush()
-                    os.fsync(file.fileno())
-                if os.path.isfile(target):
-                    open(target, "r+b").close()  # what may not be written may not be replaced either
-                    shutil.copymode(target, beside)
-                os.replace(beside, target)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, path) if error.errno else error from None
+        write_npz(path, {name: layer.params[key] for name, layer, key in self.named()})
 
     def load(self, path: str | os.PathLike) -> "Sequential":
         """Read parameters that ``save`` wrote to ``path`` into this network, keeping its dtypes; returns self.
@@ -153,6 +137,26 @@ class Sequential:
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def write_npz(path: str | os.PathLike, arrays: dict[str, Array]) -> None:
+    """Write arrays to exactly ``path``, all or none, as ``Sequential.save`` says."""
+    path = os.path.expanduser(os.fsdecode(path))
+    try:
+        target = os.path.realpath(path)
+        if not os.path.basename(path) or os.path.lexists(target) and not os.path.isfile(target):
+            raise IsADirectoryError(errno.EISDIR, "A folder, or no file at all", path)
+        with TemporaryDirectory(prefix=".", dir=os.path.dirname(target)) as folder:
+            with open(beside := os.path.join(folder, "partial"), "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
+                file.flush()
+                os.fsync(file.fileno())
+            if os.path.isfile(target):
+                open(target, "r+b").close()  # what may not be written may not be replaced either
+                shutil.copymode(target, beside)
+            os.replace(beside, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) if error.errno else error from None
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, Array]:

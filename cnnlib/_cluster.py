@@ -1,0 +1,188 @@
+"""The workers of ``parallel.fit``: where each shard is, what they are asked, and what happens when one is lost."""
+
+import time
+from asyncio import CancelledError
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError as Cancelled
+from contextlib import suppress
+from math import ceil
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from . import _tasks as tasks
+from .layers.base import Array
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+FAN_IN = 8  # sums that one task adds
+ATTEMPTS = 10  # how often a step is begun before it is given up
+SMALL = 2**22  # bytes of parameters that the scheduler hands out with the tasks, which saves it one
+LOOK = 1.0  # seconds after which the workers are counted again
+
+
+class Cluster:
+    """The workers, and where each shard is."""
+
+    def __init__(self, client: "Client", sources: Sequence[tasks.Source], timeout: float):
+        try:
+            from distributed import Client, Future
+        except ImportError as problem:
+            raise ModuleNotFoundError("fit: its workers need Dask: pip install distributed") from problem
+        if not isinstance(client, Client) or client.asynchronous:
+            raise ValueError(
+                f"fit: client is {client!r}, want a distributed.Client that waits (asynchronous=False)"
+            )
+        if client.status != "running":
+            raise ConnectionError(
+                f"fit: the client is {client.status}, want one that has reached its scheduler"
+            )
+        self.client, self.sources, self.timeout = client, list(sources), timeout
+        self.address = client.scheduler.address
+        self.data: list[Future | None] = [None] * len(sources)
+        self.home = [""] * len(sources)
+        self.looked = -np.inf
+
+    def call(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """A method of the client, which gives up after the time-out."""
+        return self.client.sync(function, *args, callback_timeout=self.timeout, **options)
+
+    def announce(self) -> None:
+        """Print where the dashboard is, if there is one."""
+        if link := self.client.dashboard_link:
+            print(f"Dask's dashboard: {link}")
+
+    def place(self) -> None:
+        """Put each shard on a worker: where it is already, unless that worker is gone or has more than its part.
+
+        What a function or a file gives is a task, which Dask does again where its worker is lost; arrays are sent again.
+        """
+        self.looked, threads = time.monotonic(), self.call(self.client.nthreads)
+        if not threads:
+            self.call(self.client.wait_for_workers, 1, self.timeout)
+            threads = self.call(self.client.nthreads)
+        there = {
+            future.key: future for future in self.data if future and future.status in ("pending", "finished")
+        }
+        found = self.call(self.client.who_has, [*there.values()]) if there else {}
+        part = {
+            worker: ceil(len(self.data) * n / sum(threads.values())) for worker, n in sorted(threads.items())
+        }
+        held: Counter[str] = Counter()
+        homeless = []
+        for i, future in enumerate(self.data):
+            if future and found.get(future.key):
+                self.home[i] = found[future.key][0]
+            if future and future.key in there and held[self.home[i]] < part.get(self.home[i], 0):
+                held[self.home[i]] += 1
+            else:
+                homeless.append(i)
+        for i in homeless:
+            self.home[i] = home = min(part, key=lambda worker: held[worker] / threads[worker])
+            held[home] += 1
+            self.data[i] = self.send(i, self.sources[i])
+
+    def send(self, shard: int, source: tasks.Source) -> "Future":
+        """A shard on its way to its worker."""
+        if isinstance(source, (str, PathLike)) or callable(source):
+            return self.submit(tasks.load, shard, source, shard=shard)
+        return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
+
+    def submit(self, function: Callable[..., Any], *args: Any, shard: int | None = None) -> "Future":
+        """A task; one that has to do with a shard goes to where that is, if it can."""
+        name, homes = (f"of-shard-{shard}", [self.home[shard]]) if shard is not None else ("", None)
+        key = f"{function.__name__}-{name}-{uuid4().hex}"
+        return self.client.submit(function, *args, key=key, workers=homes, allow_other_workers=bool(homes))
+
+    def ask(self, make: Callable[[], list["Future"]], results: slice) -> list:
+        """What the tasks that ``make`` submits give. Where workers or data are lost on the way, they are made anew.
+
+        The tasks are pure functions of what they are given: they give the same bits, wherever and how often they run.
+        """
+        problem: BaseException | None = None
+        for _ in range(ATTEMPTS):
+            futures: list[Future] = []
+            try:
+                if time.monotonic() > self.looked + LOOK:
+                    self.place()
+                futures = make()
+                return [self.call(self.client.gather, future) for future in futures[results]]
+            except (CancelledError, Cancelled, OSError) as lost:  # a TimeoutError is an OSError
+                if self.client.status != "running":
+                    raise ConnectionError(
+                        f"fit: the scheduler {self.address} cannot be reached any more"
+                    ) from lost
+                if isinstance(lost, TimeoutError):
+                    self.remove_stuck(futures)
+                self.cancel(futures)
+                self.looked, problem = -np.inf, lost
+            except BaseException:
+                self.cancel(futures)
+                raise
+        raise RuntimeError(
+            f"fit: given up after {ATTEMPTS} attempts at one step, the last: {problem!r}"
+        ) from problem
+
+    def remove_stuck(self, futures: list["Future"]) -> None:
+        """Take the workers out that do not answer; TimeoutError where that leaves nothing to hope for."""
+        keys = [future.key for future in futures]
+        stuck, left = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
+        if not stuck and not left:
+            raise TimeoutError(
+                f"fit: the scheduler {self.address} has had no workers for {self.timeout} s, want at least one: "
+                f"dask worker {self.address}"
+            )
+        if not stuck:
+            raise TimeoutError(f"fit: {left} have not finished within {self.timeout} s: try a larger timeout")
+
+    def cancel(self, futures: list["Future"]) -> None:
+        """Tell the scheduler that nobody waits for these any more."""
+        with suppress(Exception):
+            self.call(self.client.cancel, futures)
+
+    def examine(self, program: bytes, parameters: Array) -> list[int]:
+        """How many examples each shard has, once it is known that they are alike and fit the network."""
+
+        def make() -> list["Future"]:
+            vector = self.submit(tasks.identity, parameters)
+            return [
+                self.submit(tasks.examine, i, tasks.version(), program, vector, data, shard=i)
+                for i, data in enumerate(self.data)
+            ]
+
+        counts, forms = zip(*self.ask(make, slice(None)))
+        for i, form in enumerate(forms):
+            if form != forms[0]:
+                raise ValueError(f"fit: shard {i} has {form}, want {forms[0]} as shard 0 has")
+        if not sum(counts):
+            raise ValueError("fit: all shards are empty, want at least one example")
+        return list(counts)
+
+    def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
+        """The sums of gradients and losses over the examples of a batch: {shard: their places in it}."""
+
+        def make() -> list["Future"]:
+            small = parameters.nbytes * len(rows) < SMALL
+            vector = parameters if small else self.submit(tasks.identity, parameters)
+            sums = [
+                self.submit(
+                    tasks.summand, i, tasks.version(), program, vector, self.data[i], rows[i], shard=i
+                )
+                for i in rows
+            ]
+            made = [*sums] if small else [vector, *sums]
+            while len(sums) > 1:
+                sums = [self.submit(tasks.add, *sums[j : j + FAN_IN]) for j in range(0, len(sums), FAN_IN)]
+                made += sums
+            return made
+
+        (total,) = self.ask(make, slice(-1, None))
+        return total
+
+    def release(self) -> None:
+        """Let the workers forget the shards."""
+        self.cancel([f for f in self.data if f])

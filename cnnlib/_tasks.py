@@ -1,0 +1,181 @@
+"""What the workers of ``parallel.fit`` run: pure functions of what they are given, so that any worker may do them again."""
+
+import ctypes
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import cache
+from hashlib import sha256
+from math import prod
+from os import PathLike
+from pathlib import Path
+from time import time
+from typing import Any
+
+import numpy as np
+
+from .layers.base import Array, floating
+from .losses import Loss
+from .network import Sequential, read_npz
+
+Examples = tuple[Array, Array]
+Source = Examples | str | PathLike | Callable[[], Examples]
+Sum = tuple[Array, float]  # of the gradients, packed, and of the losses
+
+
+@cache
+def keep_memory() -> None:
+    """Have freed memory given out again, as ``layers/base.py`` does: glibc returns that of threads, and Dask asks it to."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD, the largest
+            mallopt(-1, 64 * 2**20)  # M_TRIM_THRESHOLD
+
+
+@cache
+def version() -> str:
+    """The version of cnnlib with a digest of the files that compute: what client and workers must share."""
+    from . import __version__
+
+    folder, digest = Path(__file__).parent, sha256()
+    for path in sorted([*folder.glob("*.py"), *folder.glob("layers/*.py")]):
+        digest.update(path.read_text(encoding="utf-8").encode())
+    return f"{__version__} ({digest.hexdigest()[:12]})"
+
+
+@contextmanager
+def naming(shard: int) -> Iterator[None]:
+    """Errors of the block say to which shard they belong, and on which worker they arose."""
+    from distributed import get_worker
+
+    try:
+        yield
+    except Exception as error:
+        kept = type(error) if type(error) in (ValueError, FloatingPointError) else RuntimeError
+        said = str(error) if kept is type(error) else f"{type(error).__name__}: {error}"
+        raise kept(f"shard {shard} on {get_worker().address}: {said}") from error
+
+
+def pack(arrays: list[Array]) -> Array:
+    """All numbers of the arrays in one vector (P,)."""
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def unpack(vector: Array, like: list[Array]) -> list[Array]:
+    """The vector (P,) cut into arrays with the shapes and dtypes of ``like``."""
+    ends = np.cumsum([array.size for array in like])
+    parts = np.split(vector, ends[:-1])
+    return [part.reshape(a.shape).astype(a.dtype, copy=False) for part, a in zip(parts, like)]
+
+
+def program(network: Sequential, loss: Loss) -> bytes:
+    """The network without its numbers, and the loss as a sum: what a worker needs once it has the parameters."""
+    import cloudpickle  # as Dask, which brings it: layers of your own go with their source
+
+    bare, forms = (
+        deepcopy(network),
+        [(layer.params[key].shape, layer.params[key].dtype) for layer, key in network.parameters()],
+    )
+    for layer, key in bare.parameters():
+        layer.params[key] = layer.grads[key] = np.empty(0)
+    summed = deepcopy(loss)
+    summed.reduction = "sum"
+    return cloudpickle.dumps((bare, summed, forms))
+
+
+def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
+    """The network of a ``program`` with its parameters, the vector (P,), and the loss."""
+    network, loss, forms = pickle.loads(program)
+    at = 0
+    for (layer, key), (shape, dtype) in zip(network.parameters(), forms):
+        layer.params[key] = parameters[at : (at := at + prod(shape))].reshape(shape).astype(dtype, copy=False)
+    return network, loss
+
+
+def load(shard: int, source: Source) -> Examples:
+    """The examples x (..., N) and t (..., N) of a shard: arrays, those of a file, or what a function returns."""
+    with naming(shard):
+        if callable(source):
+            source = source()
+        elif isinstance(source, (str, PathLike)):
+            arrays = read_npz(source)
+            if arrays.keys() != {"x", "t"}:
+                raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
+            source = arrays["x"], arrays["t"]
+        if not isinstance(source, (tuple, list)) or len(source) != 2:
+            raise ValueError(f"got {type(source).__name__}, want a pair of arrays (x, t)")
+        return floating("fit", source[0]), np.asarray(source[1])
+
+
+def examine(
+    shard: int, wanted: str, program: bytes, parameters: Array, examples: Examples
+) -> tuple[int, str]:
+    """How many examples a shard has, and of what form; ValueError for what does not fit the network or the loss."""
+    with naming(shard):
+        same_version(wanted)
+        (network, loss), (x, t) = network_with(program, parameters), examples
+        N = x.shape[-1] if x.ndim else 0
+        if N or t.shape[-1:] != (0,):
+            loss.check(network.output_shape(x.shape), t)
+        if N > 1:
+            two, one = (network.forward(np.ascontiguousarray(x[..., :n])) for n in (2, 1))
+            off = np.abs(two[..., :1] - one).max(initial=0)
+            if off > np.sqrt(np.finfo(one.dtype).eps) * max(1, np.abs(one).max(initial=0)):
+                raise ValueError(
+                    "the output for an example depends on what else is in its batch, or on chance: "
+                    "want layers that treat each example for itself"
+                )
+        return N, f"x {(*x.shape[:-1], 'N')} of {x.dtype}, t {(*t.shape[:-1], 'N')} of kind {t.dtype.kind!r}"
+
+
+def same_version(wanted: str) -> None:
+    """RuntimeError where the worker computes with another cnnlib than the client."""
+    if version() != wanted:
+        raise RuntimeError(f"this worker has cnnlib {version()}, want {wanted} as the client has")
+
+
+def summand(
+    shard: int, wanted: str, program: bytes, parameters: Array, examples: Examples, rows: Array
+) -> Sum:
+    """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some examples of a shard, by their places ``rows`` (S31, S32)."""
+    with naming(shard):
+        same_version(wanted)
+        keep_memory()
+        (network, loss), (x, t) = network_with(program, parameters), examples
+        J = loss.forward(network.forward(x[..., rows]), t[..., rows])
+        network.backward(loss.backward(), input_gradient=False)
+        gradient = pack([layer.grads[key] for layer, key in network.parameters()])
+        if not np.isfinite(J) or not np.isfinite(gradient).all():
+            raise FloatingPointError("got a loss or a gradient that is not finite, want numbers")
+        return gradient, J
+
+
+def add(first: Sum, *others: Sum) -> Sum:
+    """The sums added in the order in which they stand, whenever each came."""
+    gradient, J = first[0].copy(), first[1]
+    for other, more in others:
+        gradient += other
+        J += more
+    return gradient, J
+
+
+async def remove_stuck(keys: list[str], silence: float, dask_scheduler: Any) -> tuple[list[str], list[str]]:
+    """On the scheduler: which workers are taken out, and which stay. Out go those that have not been heard of
+    for some seconds, or else those at work on one of the keys while others have nothing left to do.
+    """
+    workers = dask_scheduler.workers
+    silent = {address for address, worker in workers.items() if time() - worker.last_seen > silence}
+    tasks = [dask_scheduler.tasks[key] for key in keys if key in dask_scheduler.tasks]
+    busy = {task.processing_on.address for task in tasks if task.processing_on}
+    stuck = silent or (busy if busy != workers.keys() else set())
+    for address in sorted(stuck):
+        await dask_scheduler.remove_worker(address, stimulus_id="cnnlib-stuck")
+    return sorted(stuck), sorted(workers)
+
+
+def identity(parameters: Array) -> Array:
+    """The parameters of a step, as a task that Dask can do again."""
+    return parameters

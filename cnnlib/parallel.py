@@ -1,0 +1,174 @@
+"""Training over many machines: the gradient of a batch is a sum over its examples, wherever they lie (S31, S32).
+
+The workers are those of Dask distributed, which is installed with ``pip install distributed``: threads or processes of this
+machine, or a scheduler's address elsewhere. Each has cnnlib, the same version as here.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _tasks as tasks
+from ._cluster import Cluster
+from .layers.base import Array, Seed, is_number, whole
+from .losses import Loss
+from .network import Sequential, read_npz, write_npz
+from .optim import SGD
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[tasks.Source], *, client: "Client",
+        epochs: int, batch_size: int, rng: Seed, progress: bool = False, timeout: float = 60.0,
+        checkpoint: str | os.PathLike | None = None, save_every: int = 100, resume: bool = False) -> dict[str, list[float]]:  # fmt: skip
+    """``training.fit`` with the examples on the workers of a Dask ``client``: the same history, the same network (S29, S32).
+
+    The gradient of a batch is a sum over its examples, so that each shard's part is computed where the shard lies:
+    ``dJ/dtheta = 1/N sum_shards sum_n dJ_n/dtheta``, divided once by the N of the batch, or by 1 where ``loss`` sums (K22).
+    Orders are drawn from ``rng`` over all examples of all shards as ``training.fit`` does over those of one array, so a shard
+    may have any part of a batch, or none. Sums are added in the order of the shards, whichever worker is done first, so
+    that two runs give the same bits. Each step costs some milliseconds a shard: have one or a few a worker.
+
+    shards: a list of pairs (x (..., N_k), t (..., N_k)), which are sent to the workers; of paths of .npz files with the arrays x
+    and t, and of functions without arguments that return such a pair, both of which the workers read or call, again
+    where another worker has to step in. Uneven and empty shards are right; their examples have one shape and dtype. Workers
+    keep shards in memory, and Dask moves to disk what exceeds it. Layers of your own treat each example for itself.
+
+    ``timeout``: seconds within which a step is done, and a shard read. A worker that is lost, or silent for half of that, has
+    its work done by the others. ``checkpoint`` names a file that is written every ``save_every`` steps and at the end; with
+    ``resume`` a run goes on from it, if it is there, to the same bits. ``progress`` shows a bar (needs tqdm) and prints where
+    Dask's dashboard is.
+
+    Whatever is raised, network and optimizer are as they were before the step. ValueError: what does not fit, by shard;
+    a checkpoint of another run. FloatingPointError: a loss or gradient that is not finite. RuntimeError: a shard that
+    cannot be read; another version of cnnlib on a worker. TimeoutError: no workers, or none that gets ready. ConnectionError:
+    no scheduler. OSError: the checkpoint cannot be written. ModuleNotFoundError: Dask is missing here. An unprotected scheduler runs
+    whatever anybody sends it: across machines give the client ``security=`` (TLS).
+
+    >>> from distributed import Client
+    >>> from cnnlib import parallel
+    >>> net = Sequential(Dense(1, 2, init=0.0))
+    >>> shards = [(np.array([[-1.0]]), np.array([0])), (np.array([[1.0]]), np.array([1]))]
+    >>> with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+    ...     history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, lr=1.0), shards, client=client,
+    ...                            epochs=2, batch_size=2, rng=0)
+    >>> [round(J, 4) for J in history["loss"]]
+    [0.6931, 0.3133]
+    """
+    epochs, batch_size, save_every = (
+        whole("fit", name, value, least)
+        for name, value, least in (
+            ("epochs", epochs, 0),
+            ("batch_size", batch_size, 1),
+            ("save_every", save_every, 1),
+        )
+    )
+    if not is_number(timeout) or not timeout > 0:
+        raise ValueError(f"fit: timeout is {timeout!r}, want seconds, above 0")
+    if optimizer.network is not network:
+        raise ValueError("fit: got an optimizer of another network, want one of this network")
+    if not optimizer.velocity:
+        raise ValueError("fit: got a network without parameters, want one that learns")
+    if not len(shards):
+        raise ValueError("fit: got no shards, want at least one")
+    if checkpoint is not None:
+        checkpoint = os.path.expanduser(os.fsdecode(checkpoint))
+    rng, cluster = np.random.default_rng(rng), Cluster(client, shards, timeout)
+    try:
+        if progress:
+            cluster.announce()
+        program = tasks.program(network, loss)
+        counts = cluster.examine(program, tasks.pack(_values(network)))
+        N, ends = sum(counts), np.cumsum(counts)
+        steps = ceil(N / batch_size)
+        run = {"batch_size": batch_size, "shards": counts}
+        history: dict[str, list[float]] = {"loss": [], "batch_loss": []}
+        if resume and checkpoint is not None and os.path.exists(checkpoint):
+            history = _restore(checkpoint, run, network, optimizer, rng)
+        done, order = len(history["batch_loss"]), None
+        for step in _bar(done, epochs * steps) if progress else range(done, epochs * steps):
+            at = step % steps
+            if order is None or not at:
+                drawn, order = rng.bit_generator.state, rng.permutation(N)
+            batch = order[at * batch_size : (at + 1) * batch_size]
+            owner = np.searchsorted(ends, batch, side="right")
+            rows = {int(k): batch[owner == k] - (ends[k] - counts[k]) for k in np.unique(owner)}
+            gradient, J = cluster.step(program, tasks.pack(_values(network)), rows)
+            _update(network, optimizer, gradient / loss.divisor(len(batch)))
+            history["batch_loss"].append(J / loss.divisor(len(batch)))
+            if at == steps - 1:
+                sizes = [min(batch_size, N - start) for start in range(0, N, batch_size)]
+                total = sum(J * loss.divisor(n) for J, n in zip(history["batch_loss"][-steps:], sizes))
+                history["loss"].append(total / loss.divisor(N))
+            if checkpoint is not None and ((step + 1) % save_every == 0 or step + 1 == epochs * steps):
+                state = rng.bit_generator.state if at == steps - 1 else drawn
+                _save(checkpoint, run | {"rng": state}, history, network, optimizer)
+        return history
+    finally:
+        cluster.release()
+
+
+def _values(network: Sequential) -> list[Array]:
+    return [layer.params[key] for layer, key in network.parameters()]
+
+
+def _update(network: Sequential, optimizer: SGD, gradient: Array) -> None:
+    """One step of the optimizer, or none: an interrupt in the middle leaves the network as it was."""
+    values, velocity = _values(network), list(optimizer.velocity)
+    before = [value.copy() for value in values]
+    try:
+        for (layer, key), part in zip(network.parameters(), tasks.unpack(gradient, values)):
+            layer.grads[key] = part
+        optimizer.step()
+    except BaseException:
+        for value, old in zip(values, before):
+            value[...] = old
+        optimizer.velocity[:] = velocity
+        raise
+
+
+def _state(network: Sequential, optimizer: SGD) -> dict[str, Array]:
+    """The arrays that a step changes, by their names in a checkpoint."""
+    values = {name: layer.params[key] for name, layer, key in network.named()}
+    return values | {f"velocity of {name}": v for name, v in zip(values, optimizer.velocity)}
+
+
+def _save(path: str | os.PathLike, run: dict, history: dict, network: Sequential, optimizer: SGD) -> None:
+    """Write all that the rest of a run depends on, in one file that is replaced as a whole."""
+    said = {"run": np.array(json.dumps(run, default=np.ndarray.tolist))}
+    write_npz(path, _state(network, optimizer) | {name: np.array(J) for name, J in history.items()} | said)
+
+
+def _restore(
+    path: str | os.PathLike, run: dict, network: Sequential, optimizer: SGD, rng: np.random.Generator
+) -> dict:
+    """Put a checkpoint into network, optimizer and rng, once it is known to fit; returns the history until then."""
+    arrays, state = read_npz(path), _state(network, optimizer)
+    try:
+        saved = json.loads(str(arrays.pop("run")))
+        history = {name: arrays.pop(name).tolist() for name in ("loss", "batch_loss")}
+    except (KeyError, ValueError):
+        raise ValueError(f"{path}: got another file, want a checkpoint that fit wrote") from None
+    forms = [{name: f"{a.shape} of {a.dtype}" for name, a in some.items()} for some in (arrays, state)]
+    generators = [{"rng": kind} for kind in (saved["rng"]["bit_generator"], type(rng.bit_generator).__name__)]
+    got, want = saved | forms[0] | generators[0], run | forms[1] | generators[1]
+    if differ := sorted(name for name in got | want if got.get(name) != want.get(name)):
+        came, wanted = ({name: some.get(name) for name in differ} for some in (got, want))
+        raise ValueError(f"{path}: got {came}, want {wanted}")
+    for name, array in state.items():
+        array[...] = arrays[name]
+    rng.bit_generator.state = saved["rng"]
+    network.forget()
+    return history
+
+
+def _bar(done: int, total: int) -> Iterable[int]:
+    """The steps from ``done`` on, with a progress bar."""
+    from tqdm import tqdm
+
+    return tqdm(range(done, total), initial=done, total=total, unit="step")
