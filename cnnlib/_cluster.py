@@ -137,7 +137,10 @@ class Cluster:
                 f"dask worker {self.address}"
             )
         if not stuck:
-            raise TimeoutError(f"fit: {left} have not finished within {self.timeout} s: try a larger timeout")
+            raise TimeoutError(
+                f"fit: {', '.join(left)} not finished within {self.timeout} s: try a larger timeout, "
+                "and more memory for a worker that has paused"
+            )
 
     def cancel(self, futures: list["Future"]) -> None:
         """Tell the scheduler that nobody waits for these any more."""

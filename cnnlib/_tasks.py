@@ -105,9 +105,7 @@ def load(shard: int, source: Source) -> Examples:
             if arrays.keys() != {"x", "t"}:
                 raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
             source = arrays["x"], arrays["t"]
-        if not isinstance(source, (tuple, list)) or len(source) != 2:
-            raise ValueError(f"got {type(source).__name__}, want a pair of arrays (x, t)")
-        return floating("fit", source[0]), np.asarray(source[1])
+        return source
 
 
 def examine(
@@ -116,7 +114,13 @@ def examine(
     """How many examples a shard has, and of what form; ValueError for what does not fit the network or the loss."""
     with naming(shard):
         same_version(wanted)
-        (network, loss), (x, t) = network_with(program, parameters), examples
+        if not isinstance(examples, (tuple, list)) or len(examples) != 2:
+            raise ValueError(f"got {type(examples).__name__}, want a pair of arrays (x, t)")
+        (network, loss), x, t = (
+            network_with(program, parameters),
+            floating("fit", examples[0]),
+            np.asarray(examples[1]),
+        )
         N = x.shape[-1] if x.ndim else 0
         if N or t.shape[-1:] != (0,):
             loss.check(network.output_shape(x.shape), t)
@@ -145,7 +149,7 @@ def summand(
         same_version(wanted)
         keep_memory()
         (network, loss), (x, t) = network_with(program, parameters), examples
-        J = loss.forward(network.forward(x[..., rows]), t[..., rows])
+        J = loss.forward(network.forward(x[..., rows]), np.asarray(t)[..., rows])
         network.backward(loss.backward(), input_gradient=False)
         gradient = pack([layer.grads[key] for layer, key in network.parameters()])
         if not np.isfinite(J) or not np.isfinite(gradient).all():
@@ -162,18 +166,21 @@ def add(first: Sum, *others: Sum) -> Sum:
     return gradient, J
 
 
-async def remove_stuck(keys: list[str], silence: float, dask_scheduler: Any) -> tuple[list[str], list[str]]:
-    """On the scheduler: which workers are taken out, and which stay. Out go those that have not been heard of
-    for some seconds, or else those at work on one of the keys while others have nothing left to do.
+async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) -> tuple[list[str], list[str]]:
+    """On the scheduler: which workers are taken out, and which stay. Out go those that have been silent for some
+    seconds and three heartbeats, or else those at work on one of the keys while others have nothing left to do.
     """
+    from distributed.scheduler import heartbeat_interval
+
     workers = dask_scheduler.workers
-    silent = {address for address, worker in workers.items() if time() - worker.last_seen > silence}
+    patience = max(patience, 3 * heartbeat_interval(len(workers)))
+    silent = {address for address, worker in workers.items() if time() - worker.last_seen > patience}
     tasks = [dask_scheduler.tasks[key] for key in keys if key in dask_scheduler.tasks]
     busy = {task.processing_on.address for task in tasks if task.processing_on}
     stuck = silent or (busy if busy != workers.keys() else set())
     for address in sorted(stuck):
         await dask_scheduler.remove_worker(address, stimulus_id="cnnlib-stuck")
-    return sorted(stuck), sorted(workers)
+    return sorted(stuck), [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
 
 
 def identity(parameters: Array) -> Array:

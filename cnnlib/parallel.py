@@ -54,7 +54,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[tasks.
     >>> from cnnlib import parallel
     >>> net = Sequential(Dense(1, 2, init=0.0))
     >>> shards = [(np.array([[-1.0]]), np.array([0])), (np.array([[1.0]]), np.array([1]))]
-    >>> with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+    >>> with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address="localhost:0") as client:
     ...     history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, lr=1.0), shards, client=client,
     ...                            epochs=2, batch_size=2, rng=0)
     >>> [round(J, 4) for J in history["loss"]]
@@ -76,6 +76,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[tasks.
         raise ValueError("fit: got a network without parameters, want one that learns")
     if not len(shards):
         raise ValueError("fit: got no shards, want at least one")
+    if resume and checkpoint is None:
+        raise ValueError("fit: resume is true, but checkpoint is None, want the file to go on from")
     if checkpoint is not None:
         checkpoint = os.path.expanduser(os.fsdecode(checkpoint))
     rng, cluster = np.random.default_rng(rng), Cluster(client, shards, timeout)
@@ -99,6 +101,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[tasks.
             owner = np.searchsorted(ends, batch, side="right")
             rows = {int(k): batch[owner == k] - (ends[k] - counts[k]) for k in np.unique(owner)}
             gradient, J = cluster.step(program, tasks.pack(_values(network)), rows)
+            if not np.isfinite(gradient).all():
+                raise FloatingPointError("fit: the sum of the shards' gradients is not finite, want numbers")
             _update(network, optimizer, gradient / loss.divisor(len(batch)))
             history["batch_loss"].append(J / loss.divisor(len(batch)))
             if at == steps - 1:

@@ -1,0 +1,539 @@
+"""parallel.fit gives what training.fit gives, however many workers there are; what it refuses, and how a run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from helpers import FLOATS, identical, refused, untouched
+from sharded import (
+    ENDS,
+    N,
+    RUN,
+    alone,
+    arrays,
+    examples,
+    files,
+    functions,
+    network,
+    optimizer,
+    same,
+    together,
+    values,
+)
+
+from cnnlib import (
+    SGD,
+    Dense,
+    Flatten,
+    Layer,
+    Sequential,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    parallel,
+    training,
+)
+
+
+def cluster(n):
+    """A client with so many workers, threads of this process."""
+    workers = {"n_workers": n, "threads_per_worker": 1, "processes": False}
+    return Client(LocalCluster(**workers, dashboard_address="localhost:0"))
+
+
+@pytest.fixture(scope="module")
+def three():
+    with cluster(3) as client, client.cluster:
+        yield client
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3, 7])
+def client(request):
+    with cluster(request.param) as client, client.cluster:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    return alone()
+
+
+class Passes(Layer):
+    """Hands everything on."""
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    def forward(self, x):
+        return self.keep(x)
+
+    def backward(self, delta):
+        self.recall(delta)
+        return delta
+
+
+class Dawdles(Passes):
+    """Each batch takes another time, so that the workers answer in another order."""
+
+    def forward(self, x):
+        time.sleep(np.random.default_rng().uniform(0, 0.002))
+        return self.keep(x)
+
+
+# ---- the same as on one machine ---------------------------------------------------------------------
+
+
+def test_gradient_over_uneven_shards_is_that_of_one_machine(client):
+    (x, t), net, twin, loss = examples(), network(), network(), SoftmaxCrossEntropy()
+    loss.forward(twin.forward(x), t)
+    twin.backward(loss.backward())
+    parallel.fit(net, loss, SGD(net, 0.1), arrays(), client=client, epochs=1, batch_size=N, rng=0)
+    for (layer, key), (other, _) in zip(net.parameters(), twin.parameters()):
+        np.testing.assert_allclose(layer.grads[key], other.grads[key], rtol=0, atol=1e-12)
+
+
+def test_steps_with_momentum_and_decay_end_with_the_same_weights_whoever_answers_first(client):
+    options = {"epochs": 5, "batch_size": 23}  # 20 steps
+    runs = [together(client, arrays(), Dawdles(), **options) for _ in range(2)]
+    same(runs[0], alone(Dawdles(), **options), 1e-10)
+    same(*runs, 0)
+
+
+@pytest.fixture(scope="module")
+def bits():
+    return {}
+
+
+def test_any_number_of_workers_gives_the_same_bits(client, bits):
+    got = together(client, functions())
+    same(got, bits.setdefault("first", got), 0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, N, 1000])
+def test_history_and_network_are_those_of_training_fit(three, batch_size):
+    options = {"epochs": 2, "batch_size": batch_size} | ({"epochs": 0} if batch_size == 1 else {})
+    same(together(three, functions(), **options), alone(**options))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_mean_and_sum_in_both_precisions(three, reduction, dtype):
+    loss = SoftmaxCrossEntropy(reduction)
+    lr = {"epochs": 1} if reduction == "sum" else {}
+    net, history = together(three, arrays(dtype), loss=loss, dtype=dtype, **lr)
+    same((net, history), alone(loss=loss, dtype=dtype, **lr), 1e-12 if dtype is np.float64 else 2e-4)
+    assert loss.reduction == reduction and {value.dtype for value in values(net)} == {np.dtype(dtype)}
+
+
+def test_targets_of_a_squared_error(three):
+    x, _ = examples()
+    targets = np.array([[1.0, -2, 0.5]]).T * x[0, 1, 1] + 1
+    shards = [(x[..., :50], targets[:, :50]), (x[..., 50:], targets[:, 50:])]
+    net, twin = network(), network()
+    history = parallel.fit(net, SquaredError(), optimizer(net), shards, client=three, **RUN)
+    same((net, history), (twin, training.fit(twin, SquaredError(), optimizer(twin), x, targets, **RUN)))
+
+
+def test_generator_is_left_where_training_fit_leaves_it(three):
+    rngs = [np.random.default_rng(9), np.random.default_rng(9)]
+    together(three, arrays(), rng=rngs[0])
+    alone(rng=rngs[1])
+    assert rngs[0].bit_generator.state == rngs[1].bit_generator.state
+
+
+def test_shards_from_files_and_functions(three, tmp_path, wanted):
+    mixed = [f if k % 3 else g for k, (f, g) in enumerate(zip(files(tmp_path), arrays()))]
+    for shards in (files(tmp_path), functions(), mixed):
+        same(together(three, shards), wanted)
+
+
+def test_one_shard_is_enough_and_a_shard_may_have_no_part_of_a_batch(three, wanted):
+    same(together(three, [examples()]), wanted)
+    same(together(three, arrays(), epochs=1, batch_size=2), alone(epochs=1, batch_size=2))
+
+
+def test_layer_of_your_own_that_the_workers_do_not_have(three, wanted):
+    class Own(Passes):
+        pass
+
+    same(together(three, arrays(), Own()), wanted)
+
+
+def test_more_sums_than_one_task_adds(three):
+    x, t = examples()
+    shards = [(x[..., n : n + 1], t[n : n + 1]) for n in range(N)]
+    same(together(three, shards, epochs=1, batch_size=80), alone(epochs=1, batch_size=80))
+
+
+def test_large_parameters_go_out_as_a_task(three, monkeypatch, wanted):
+    monkeypatch.setattr("cnnlib._cluster.SMALL", 0)
+    same(together(three, arrays()), wanted)
+
+
+# ---- what is refused --------------------------------------------------------------------------------
+
+
+def fails(client, shards, *words, error=ValueError, first=(), in_a_step=False, **options):
+    """fit raises this, and network and optimizer are what they were, and the generator but in a step."""
+    net, rng = network(*first), np.random.default_rng(0)
+    sgd = optimizer(net)
+    with refused(*words, error=error, unchanged=[sgd] if in_a_step else [sgd, rng]):
+        parallel.fit(net, SoftmaxCrossEntropy(), sgd, shards, client=client, **RUN | {"rng": rng} | options)
+
+
+def with_shard(k, x=None, t=None):
+    """The shards, the k-th another."""
+    shards = arrays()
+    shards[k] = (shards[k][0] if x is None else x, shards[k][1] if t is None else t)
+    return shards
+
+
+SPOILT = {
+    "another shape": (
+        lambda: with_shard(3, x=np.ones((1, 5, 4, 1))),
+        ["shard 3", "layer 3", "(18, 1)"],
+    ),
+    "another dtype": (
+        lambda: with_shard(3, x=np.ones((1, 4, 5, 1), np.float32)),
+        ["shard 3", "float32", "float64"],
+    ),
+    "an empty one of another shape": (
+        lambda: with_shard(1, x=np.ones((1, 4, 4, 0))),
+        ["shard 1", "(1, 4, 4, 'N')"],
+    ),
+    "integers": (lambda: with_shard(3, x=np.ones((1, 4, 5, 1), int)), ["shard 3", "int64", "floats"]),
+    "no array": (lambda: with_shard(3, x=[1.0]), ["shard 3", "list"]),
+    "a label too many": (lambda: with_shard(2, t=np.zeros(18, int)), ["shard 2", "(18,)", "(17,)"]),
+    "a label out of range": (lambda: with_shard(6, t=np.full(19, 3)), ["shard 6", "labels 3 to 3"]),
+    "labels for nothing": (lambda: with_shard(1, t=np.zeros(2, int)), ["shard 1"]),
+    "three arrays": (lambda: [lambda: (1, 2, 3)], ["shard 0", "a pair"]),
+    "what the network does not take": (
+        lambda: [(np.ones((2, 4, 5, 3)), np.zeros(3, int))],
+        ["shard 0", "layer 0"],
+    ),
+    "nothing but empty ones": (lambda: [arrays()[1]] * 2, ["all shards are empty"]),
+    "no shards": (lambda: [], ["no shards"]),
+}
+
+
+@pytest.mark.parametrize("shards, words", SPOILT.values(), ids=SPOILT)
+def test_shards_that_do_not_fit_are_named(three, shards, words):
+    fails(three, shards(), *words)
+
+
+def test_shard_that_cannot_be_read_is_named(three, tmp_path):
+    shards = files(tmp_path)
+    np.savez(shards[5], x=np.ones(3), y=np.ones(3))
+    fails(three, shards, "shard 5", "['x', 'y']", "x and t")
+    os.remove(shards[5])
+    fails(three, shards, "shard 5", "FileNotFoundError", "5.npz", error=RuntimeError)
+    fails(three, [lambda: 1 / 0], "shard 0", "inproc://", "ZeroDivisionError", error=RuntimeError)
+
+
+class Spoils(Dense):
+    """Learns, until an example is the largest of all: then its gradient is no number."""
+
+    def forward(self, x):
+        self.spoilt = x.shape[-1] > 2 and x.max() == examples()[0].max()
+        return super().forward(x)
+
+    def backward(self, delta, input_gradient=True):
+        super().backward(delta, input_gradient)
+        if self.spoilt:
+            self.grads["W"] = self.grads["W"] * np.nan
+
+
+def test_gradient_that_is_no_number_is_refused_before_the_step_and_names_the_shard(three):
+    largest = int(examples()[0].max(axis=(0, 1, 2)).argmax())
+    (k,) = [k for k in range(7) if ENDS[k] <= largest < ENDS[k + 1]]
+    net = Sequential(Flatten(), Spoils(20, 3, rng=0))
+    sgd = optimizer(net)
+    with refused(f"shard {k} on inproc://", "not finite", error=FloatingPointError, unchanged=[sgd]):
+        parallel.fit(net, SoftmaxCrossEntropy(), sgd, arrays(), client=three, epochs=1, batch_size=N, rng=0)
+
+
+def test_sum_that_is_no_number_is_refused(three, monkeypatch):
+    monkeypatch.setattr("cnnlib._tasks.add", lambda *sums: (sums[0][0] * np.inf, 1.0))
+    fails(three, arrays(), "sum", "not finite", error=FloatingPointError, in_a_step=True)
+
+
+class Whitens(Passes):
+    """Subtracts the mean of the batch, as batch normalization does."""
+
+    def forward(self, x):
+        return self.keep(x - x.mean(axis=-1, keepdims=True))
+
+
+class Drops(Passes):
+    """Dropout."""
+
+    def forward(self, x):
+        return self.keep(x * (np.random.default_rng().random(x.shape) < 0.5))
+
+
+@pytest.mark.parametrize("layer", [Whitens, Drops])
+def test_layers_that_mix_examples_or_throw_dice_are_refused(three, layer):
+    fails(three, arrays(), "shard 0", "each example for itself", first=[layer()])
+
+
+class Waits(Passes):
+    """Says that it is at work, and is until it is told to stop."""
+
+    at_work, over = threading.Event(), threading.Event()
+
+    def forward(self, x):
+        if x.shape[-1] > 2:
+            Waits.at_work.set()
+            Waits.over.wait(20)
+        return self.keep(x)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"epochs": -1}, ["epochs"]),
+        ({"batch_size": 0}, ["batch_size"]),
+        ({"save_every": 0}, ["save_every"]),
+        ({"timeout": 0}, ["timeout"]),
+        ({"timeout": "1 s"}, ["timeout"]),
+        ({"resume": True}, ["resume", "checkpoint"]),
+        ({"client": "tcp://127.0.0.1:8786"}, ["tcp://127.0.0.1:8786", "distributed.Client"]),
+    ],
+)
+def test_bad_options_are_refused(three, options, words):
+    fails(options.pop("client", three), arrays(), *words, **options)
+
+
+def test_optimizer_of_another_network_and_a_network_that_learns_nothing_are_refused(three):
+    net = network()
+    for other, words in ((network(), "optimizer of another"), (Sequential(Passes()), "without parameters")):
+        sgd = optimizer(other)
+        with refused(words, unchanged=[net, sgd]):
+            mine = net if words.startswith("optimizer") else other
+            parallel.fit(mine, SoftmaxCrossEntropy(), sgd, arrays(), client=three, **RUN)
+
+
+def test_closed_client_is_refused():
+    client = cluster(1)
+    client.cluster.close()
+    client.close()
+    fails(client, arrays(), "closed", error=ConnectionError)
+
+
+def test_no_workers_is_an_error_with_the_command_that_starts_one():
+    with cluster(0) as client, client.cluster:
+        fails(
+            client,
+            arrays(),
+            "no workers for 0.3 s",
+            f"dask worker {client.scheduler.address}",
+            error=TimeoutError,
+            timeout=0.3,
+        )
+
+
+def test_task_that_hangs_everywhere_is_an_error_after_the_timeout(three):
+    Waits.over.clear()
+    try:
+        words = "not finished within 0.5 s", "larger timeout"
+        fails(three, arrays(), *words, error=TimeoutError, first=[Waits()], timeout=0.5, in_a_step=True)
+    finally:
+        Waits.over.set()
+
+
+def test_without_dask_cnnlib_says_what_to_install(tmp_path):
+    code = """
+import sys
+sys.modules["distributed"] = sys.modules["dask"] = None
+from cnnlib import SGD, Dense, Sequential, SoftmaxCrossEntropy, parallel
+net = Sequential(Dense(1, 2))
+try:
+    parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), [1], client=None, epochs=1, batch_size=1, rng=0)
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path
+    )
+    assert "pip install distributed" in done.stdout
+
+
+# ---- an interrupt ----------------------------------------------------------------------------------
+
+
+def test_interrupt_in_the_middle_of_a_step_leaves_all_as_it_was(three):
+    def interrupt():
+        Waits.at_work.wait(20)
+        os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else signal.raise_signal(signal.SIGINT)
+
+    Waits.at_work.clear()
+    Waits.over.clear()
+    threading.Thread(target=interrupt).start()
+    try:
+        fails(three, arrays(), error=KeyboardInterrupt, first=[Waits()], in_a_step=True)
+        assert {state.status for state in three.futures.values()} <= {"cancelled"}
+    finally:
+        Waits.over.set()
+
+
+def test_interrupt_in_the_middle_of_an_update_leaves_all_as_it_was(three, monkeypatch):
+    def half(self):
+        for layer, key in self.network.parameters():
+            layer.params[key] += 1
+            self.velocity[0] = None
+        raise KeyboardInterrupt
+
+    net = network()
+    sgd = optimizer(net)
+    before = [value.copy() for value in values(net)]
+    monkeypatch.setattr(SGD, "step", half)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.fit(net, SoftmaxCrossEntropy(), sgd, arrays(), client=three, **RUN)
+    for value, old, v in zip(values(net), before, sgd.velocity):
+        identical(value, old)
+        assert not v.any()
+
+
+# ---- a run that goes on -----------------------------------------------------------------------------
+
+
+class Stopped(Exception):
+    """What ends a run in these tests."""
+
+
+def stopped_after(steps, client, path, monkeypatch, **options):
+    """A run that writes a checkpoint every second step, and is stopped before a step."""
+    net = network()
+    sgd, done = optimizer(net), []
+
+    def step(self):
+        if len(done) == steps:
+            raise Stopped
+        done.append(1)
+        original(self)
+
+    with monkeypatch.context() as patch:
+        original = SGD.step
+        patch.setattr(SGD, "step", step)
+        with pytest.raises(Stopped):
+            parallel.fit(
+                net,
+                SoftmaxCrossEntropy(),
+                sgd,
+                arrays(),
+                client=client,
+                checkpoint=path,
+                save_every=2,
+                **RUN | options,
+            )
+
+
+GENERATORS = {
+    "seed": lambda: 4,
+    "Generator": lambda: np.random.default_rng(4),
+    "MT19937": lambda: np.random.Generator(np.random.MT19937(4)),
+}
+
+
+@pytest.mark.parametrize("steps", [0, 3, 4])
+def test_run_that_was_stopped_goes_on_to_the_same_bits(three, tmp_path, monkeypatch, steps):
+    path = tmp_path / "run"
+    stopped_after(steps, three, path, monkeypatch)
+    assert path.exists() == (steps > 1)
+    same(together(three, arrays(), checkpoint=path, resume=True), together(three, arrays()), 0)
+
+
+@pytest.mark.parametrize("make", GENERATORS.values(), ids=GENERATORS)
+def test_generator_goes_on_where_it_was(three, tmp_path, monkeypatch, make):
+    stopped_after(3, three, tmp_path / "run", monkeypatch, rng=make())
+    got = together(three, arrays(), checkpoint=tmp_path / "run", resume=True, rng=make())
+    same(got, together(three, arrays(), rng=make()), 0)
+
+
+def test_finished_run_is_read_back_and_can_be_made_longer(three, tmp_path):
+    path = tmp_path / "run"
+    whole = together(three, arrays(), checkpoint=path)
+    same(together(three, arrays(), checkpoint=path, resume=True), whole, 0)
+    longer = together(three, arrays(), checkpoint=path, resume=True, epochs=3)
+    same(longer, together(three, arrays(), epochs=3), 0)
+
+
+def test_checkpoint_of_another_run_or_another_file_is_refused(three, tmp_path):
+    path = tmp_path / "run"
+    together(three, arrays(), checkpoint=path)
+    for words, other in {
+        ("batch_size", "30", "29"): {"batch_size": 29},
+        ("shards", "[90]"): {"shards": [examples()]},
+        ("0.W", "velocity of 0.W", "3.b"): {"first": [Passes()]},
+        ("rng", "PCG64", "MT19937"): {"rng": np.random.Generator(np.random.MT19937(4))},
+    }.items():
+        with untouched(path):
+            fails(
+                three, other.pop("shards", arrays()), str(path), *words, checkpoint=path, resume=True, **other
+            )
+    for write in (lambda p: p.write_text("hello"), lambda p: network().save(p)):
+        write(path)
+        fails(three, arrays(), str(path), checkpoint=path, resume=True)
+
+
+def test_checkpoint_that_cannot_be_written_is_an_error(three, tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        together(three, arrays(), checkpoint=tmp_path / "nowhere" / "run")
+
+
+KILLED = """
+import os, signal, sys
+from distributed import Client
+from sharded import arrays, together
+from cnnlib import SGD
+
+if __name__ == "__main__":
+    path, steps = sys.argv[1], int(sys.argv[2])
+    step = SGD.step
+
+    def kill(self):
+        global steps
+        steps -= 1
+        if steps < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        step(self)
+
+    SGD.step = kill
+    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address="localhost:0") as client:
+        together(client, arrays(), checkpoint=path, save_every=1)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGKILL")
+def test_run_that_was_killed_goes_on_to_the_same_bits(three, tmp_path):
+    path = tmp_path / "run"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, path, "4"], env=environment, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == -signal.SIGKILL and path.exists(), done.stderr
+    same(together(three, arrays(), checkpoint=path, resume=True), together(three, arrays()), 0)
+
+
+# ---- what is shown ----------------------------------------------------------------------------------
+
+
+def test_progress_shows_a_bar_of_steps_and_the_dashboard_and_changes_nothing_else(
+    three, monkeypatch, capsys, wanted, tmp_path
+):
+    shown = []
+
+    def bar(steps, **options):
+        shown.append((list(steps), options))
+        return steps
+
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=bar))
+    same(together(three, arrays(), progress=True), wanted)
+    assert shown == [([*range(6)], {"initial": 0, "total": 6, "unit": "step"})]
+    assert f"dashboard: {three.dashboard_link}" in capsys.readouterr().out
