@@ -3,7 +3,7 @@
 import time
 from asyncio import CancelledError
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
 from math import ceil
@@ -45,7 +45,7 @@ class Cluster:
         self.address = client.scheduler.address
         self.data: list[Future | None] = [None] * len(sources)
         self.home = [""] * len(sources)
-        self.looked = -np.inf
+        self.looked, self.known = -np.inf, set[str]()
 
     def call(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """A method of the client, which gives up after the time-out."""
@@ -65,6 +65,7 @@ class Cluster:
         if not threads:
             self.call(self.client.wait_for_workers, 1, self.timeout)
             threads = self.call(self.client.nthreads)
+        self.meet(threads.keys() - self.known)
         there = {
             future.key: future for future in self.data if future and future.status in ("pending", "finished")
         }
@@ -86,9 +87,24 @@ class Cluster:
             held[home] += 1
             self.data[i] = self.send(i, self.sources[i])
 
+    def meet(self, new: Collection[str]) -> None:
+        """RuntimeError where a worker has another cnnlib, or none."""
+        if not new:
+            return
+        answers = self.call(self.client.run, tasks.version, workers=[*new], on_error="return")
+        self.known |= {worker for worker, answer in answers.items() if answer == tasks.version()}
+        lost = {worker for worker, answer in answers.items() if isinstance(answer, OSError)}
+        if wrong := {worker: answers[worker] for worker in sorted(answers.keys() - self.known - lost)}:
+            has = ", ".join(f"{worker} has {answer}" for worker, answer in wrong.items())
+            raise RuntimeError(f"fit: worker {has}, want {tasks.version()} as here")
+
     def send(self, shard: int, source: tasks.Source) -> "Future":
         """A shard on its way to its worker."""
-        if isinstance(source, (str, PathLike)) or callable(source):
+        import cloudpickle
+
+        if callable(source):
+            source = cloudpickle.dumps(source)  # what a worker cannot load is then an error of its task
+        if isinstance(source, (bytes, str, PathLike)):
             return self.submit(tasks.load, shard, source, shard=shard)
         return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
 
@@ -103,6 +119,8 @@ class Cluster:
 
         The tasks are pure functions of what they are given: they give the same bits, wherever and how often they run.
         """
+        from distributed import KilledWorker
+
         problem: BaseException | None = None
         for _ in range(ATTEMPTS):
             futures: list[Future] = []
@@ -120,6 +138,9 @@ class Cluster:
                     self.remove_stuck(futures)
                 self.cancel(futures)
                 self.looked, problem = -np.inf, lost
+            except KilledWorker as killed:
+                self.cancel(futures)
+                raise RuntimeError(f"fit: {killed}") from killed
             except BaseException:
                 self.cancel(futures)
                 raise

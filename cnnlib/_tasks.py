@@ -43,7 +43,7 @@ def version() -> str:
     folder, digest = Path(__file__).parent, sha256()
     for path in sorted([*folder.glob("*.py"), *folder.glob("layers/*.py")]):
         digest.update(path.read_text(encoding="utf-8").encode())
-    return f"{__version__} ({digest.hexdigest()[:12]})"
+    return f"cnnlib {__version__} ({digest.hexdigest()[:12]})"
 
 
 @contextmanager
@@ -95,17 +95,15 @@ def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
     return network, loss
 
 
-def load(shard: int, source: Source) -> Examples:
-    """The examples x (..., N) and t (..., N) of a shard: arrays, those of a file, or what a function returns."""
+def load(shard: int, source: str | PathLike | bytes) -> Examples:
+    """The examples x (..., N) and t (..., N) of a shard: the arrays of a file, or what a pickled function returns."""
     with naming(shard):
-        if callable(source):
-            source = source()
-        elif isinstance(source, (str, PathLike)):
-            arrays = read_npz(source)
-            if arrays.keys() != {"x", "t"}:
-                raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
-            source = arrays["x"], arrays["t"]
-        return source
+        if isinstance(source, bytes):
+            return pickle.loads(source)()
+        arrays = read_npz(source)
+        if arrays.keys() != {"x", "t"}:
+            raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
+        return arrays["x"], arrays["t"]
 
 
 def examine(
@@ -138,7 +136,7 @@ def examine(
 def same_version(wanted: str) -> None:
     """RuntimeError where the worker computes with another cnnlib than the client."""
     if version() != wanted:
-        raise RuntimeError(f"this worker has cnnlib {version()}, want {wanted} as the client has")
+        raise RuntimeError(f"this worker has {version()}, want {wanted} as the client has")
 
 
 def summand(
