@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _tasks as tasks
 from ._cluster import Cluster
+from ._tasks import Source
 from .layers.base import Array, Seed, is_number, whole
 from .losses import Loss
 from .network import Sequential, read_npz, write_npz
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[tasks.Source], *, client: "Client",
+def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source], *, client: "Client",
         epochs: int, batch_size: int, rng: Seed, progress: bool = False, timeout: float = 60.0,
         checkpoint: str | os.PathLike | None = None, save_every: int = 100, resume: bool = False) -> dict[str, list[float]]:  # fmt: skip
     """``training.fit`` with the examples on the workers of a Dask ``client``: the same history, the same network (S29, S32).

@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 PAGES = "api", "api_practice", "api_show"
 # What is public: the names of cnnlib, and those that these modules offer.
 MODULES = ["cnnlib", "cnnlib.layers", "cnnlib.losses", "cnnlib.optim", "cnnlib.training", "cnnlib.datasets"]
+MODULES += ["cnnlib.parallel"]
 MODULES += ["cnnlib.formulas", "cnnlib.practice", "cnnlib.show", "cnnlib.show.svg", "cnnlib.show.graph"]
 MODULES += ["cnnlib.show.derivation", "cnnlib.show.symbols"]
 ARRAY = re.compile(r"\bArray\b|np\.ndarray")
@@ -105,7 +106,8 @@ def test_a_docstring_without_shapes_is_seen():
 
 def test_what_a_reader_calls_has_an_example():
     modules = map(
-        importlib.import_module, ["cnnlib", "cnnlib.formulas", "cnnlib.training", "cnnlib.datasets"]
+        importlib.import_module,
+        ["cnnlib", "cnnlib.formulas", "cnnlib.training", "cnnlib.parallel", "cnnlib.datasets"],
     )
     things = {api.public(m, n): getattr(m, n) for m in modules for n in api.offered(m)}
     without = {name for name, thing in things.items() if ">>>" not in inspect.getdoc(thing)}

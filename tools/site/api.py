@@ -31,6 +31,7 @@ MODULES = (
     "datasets",
     "formulas",
     "training",
+    "parallel",
     "practice",
     "show",
 )  # whose names are written with theirs before them
@@ -39,7 +40,16 @@ INNER = set(
     """divisor recall forget named matrix kernels unroll roll places strips taps holds about raised verdict said whole widget html
     rows case seen count gather links spread used""".split()
 )
-TYPES = "Array", "Shape", "Size", "Init", "Seed", "Pair", "Split"  # names of hints, which book/api explains
+TYPES = (
+    "Array",
+    "Shape",
+    "Size",
+    "Init",
+    "Seed",
+    "Pair",
+    "Split",
+    "Source",
+)  # names of hints, which book/api explains
 KNOWN = {*dir(builtins), "ArrayLike", "Any", "Callable", "Iterable", "Iterator", "Sequence"}
 KNOWN |= {"Index", "Expression", "expressions.Array"}  # which the page of show explains
 KNOWN |= {"np.ndarray", "numpy.ndarray", "np.dtype", "os.PathLike", "collections.abc.Callable"}
