@@ -110,9 +110,16 @@ class Cluster:
 
     def submit(self, function: Callable[..., Any], *args: Any, shard: int | None = None) -> "Future":
         """A task; one that has to do with a shard goes to where that is, if it can."""
+        import dask
+
         name, homes = (f"of-shard-{shard}", [self.home[shard]]) if shard is not None else ("", None)
         key = f"{function.__name__}-{name}-{uuid4().hex}"
-        return self.client.submit(function, *args, key=key, workers=homes, allow_other_workers=bool(homes))
+        with dask.config.set(
+            {"distributed.admin.large-graph-warning-threshold": "1 PB"}
+        ):  # parameters are large
+            return self.client.submit(
+                function, *args, key=key, workers=homes, allow_other_workers=bool(homes)
+            )
 
     def ask(self, make: Callable[[], list["Future"]], results: slice) -> list:
         """What the tasks that ``make`` submits give. Where workers or data are lost on the way, they are made anew.

@@ -3,6 +3,7 @@
 import ctypes
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
@@ -23,6 +24,9 @@ from .network import Sequential, read_npz
 Examples = tuple[Array, Array]
 Source = Examples | str | PathLike | Callable[[], Examples]
 Sum = tuple[Array, float]  # of the gradients, packed, and of the losses
+last = (
+    threading.local()
+)  # a thread's network: it keeps its memory from one batch to the next, as on one machine
 
 
 @cache
@@ -88,7 +92,9 @@ def program(network: Sequential, loss: Loss) -> bytes:
 
 def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
     """The network of a ``program`` with its parameters, the vector (P,), and the loss."""
-    network, loss, forms = pickle.loads(program)
+    if getattr(last, "program", None) != program:
+        last.network, last.program = pickle.loads(program), program
+    network, loss, forms = last.network
     at = 0
     for (layer, key), (shape, dtype) in zip(network.parameters(), forms):
         layer.params[key] = parameters[at : (at := at + prod(shape))].reshape(shape).astype(dtype, copy=False)
@@ -147,7 +153,8 @@ def summand(
         same_version(wanted)
         keep_memory()
         (network, loss), (x, t) = network_with(program, parameters), examples
-        J = loss.forward(network.forward(x[..., rows]), np.asarray(t)[..., rows])
+        x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not
+        J = loss.forward(network.forward(x), t)
         network.backward(loss.backward(), input_gradient=False)
         gradient = pack([layer.grads[key] for layer, key in network.parameters()])
         if not np.isfinite(J) or not np.isfinite(gradient).all():

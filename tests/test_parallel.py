@@ -176,6 +176,18 @@ def test_large_parameters_go_out_as_a_task(three, monkeypatch, wanted):
     same(together(three, arrays()), wanted)
 
 
+def test_parameters_of_more_than_ten_megabytes_are_no_warning(three):
+    net, twin = (
+        Sequential(Flatten(), Dense(20, 70_000, rng=0), Dense(70_000, 3, init=1e-3, rng=1)) for _ in range(2)
+    )
+    options = {"epochs": 1, "batch_size": N, "rng": 0}
+    history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 0.1), arrays(), client=three, **options)
+    same(
+        (net, history),
+        (twin, training.fit(twin, SoftmaxCrossEntropy(), SGD(twin, 0.1), *examples(), **options)),
+    )
+
+
 # ---- what is refused --------------------------------------------------------------------------------
 
 

@@ -575,7 +575,7 @@ def imports(path, inside_functions):
 @pytest.mark.parametrize("path", CORE, ids=relative)
 def test_the_core_imports_numpy_and_the_standard_library_only(path):
     allowed = {*sys.stdlib_module_names, "numpy", "cnnlib"}
-    allowed |= {"cloudpickle", "distributed"} if path in PARALLEL else set()
+    allowed |= {"cloudpickle", "dask", "distributed"} if path in PARALLEL else set()
     assert {name.split(".")[0] for name in imports(path, False)} <= allowed
     inside = {
         "datasets.py": {"pooch"},
