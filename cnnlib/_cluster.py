@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FAN_IN = 8  # sums that one task adds
 ATTEMPTS = 10  # how often a step is begun before it is given up
-SMALL = 2**22  # bytes of parameters that the scheduler hands out with the tasks, which saves it one
+SMALL = 2**23  # bytes of parameters that the scheduler hands out with the tasks, which saves it one
 LOOK = 1.0  # seconds after which the workers are counted again
 
 
