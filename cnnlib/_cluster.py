@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
+from functools import partial
 from math import ceil
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,55 @@ FAN_IN = 8  # sums that one task adds
 ATTEMPTS = 10  # how often a step is begun before it is given up
 SMALL = 2**23  # bytes of parameters that the scheduler hands out with the tasks, which saves it one
 LOOK = 1.0  # seconds after which the workers are counted again
+
+
+def alike(answers: list[tuple[int, str]]) -> list[int]:
+    """How many examples each shard has; ValueError where shards have another form than the first, or are all empty."""
+    counts, forms = zip(*answers)
+    for i, form in enumerate(forms):
+        if form != forms[0]:
+            raise ValueError(f"fit: shard {i} has {form}, want {forms[0]} as shard 0 has")
+    if not sum(counts):
+        raise ValueError("fit: all shards are empty, want at least one example")
+    return list(counts)
+
+
+def added(sums: list, add: Callable[..., Any]) -> list:
+    """The lists of sums of a tree from its leaves to its root, in an order that depends on their number alone."""
+    levels = [sums]
+    while len(sums) > 1:
+        levels.append(sums := [add(*sums[j : j + FAN_IN]) for j in range(0, len(sums), FAN_IN)])
+    return levels
+
+
+class Alone:
+    """This process in the place of the workers: the same sums in the same order, so the same bits."""
+
+    def __init__(self, sources: Sequence[tasks.Source]):
+        self.data = [self.read(i, source) for i, source in enumerate(sources)]
+
+    def read(self, shard: int, source: tasks.Source) -> tasks.Examples:
+        if callable(source):
+            with tasks.naming(shard):
+                return source()
+        return tasks.load(shard, source) if isinstance(source, (str, PathLike)) else source
+
+    def announce(self) -> None:
+        """There is no dashboard."""
+
+    def examine(self, program: bytes, parameters: Array) -> list[int]:
+        """As ``Cluster.examine``."""
+        asked = tasks.version(), program, parameters
+        return alike([tasks.examine(i, *asked, data) for i, data in enumerate(self.data)])
+
+    def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
+        """As ``Cluster.step``."""
+        asked = tasks.version(), program, parameters
+        return added([tasks.summand(i, *asked, self.data[i], rows[i]) for i in rows], tasks.add)[-1][0]
+
+    def release(self) -> None:
+        """Forget the shards."""
+        self.data.clear()
 
 
 class Cluster:
@@ -185,13 +235,7 @@ class Cluster:
                 for i, data in enumerate(self.data)
             ]
 
-        counts, forms = zip(*self.ask(make, slice(None)))
-        for i, form in enumerate(forms):
-            if form != forms[0]:
-                raise ValueError(f"fit: shard {i} has {form}, want {forms[0]} as shard 0 has")
-        if not sum(counts):
-            raise ValueError("fit: all shards are empty, want at least one example")
-        return list(counts)
+        return alike(self.ask(make, slice(None)))
 
     def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
         """The sums of gradients and losses over the examples of a batch: {shard: their places in it}."""
@@ -205,11 +249,8 @@ class Cluster:
                 )
                 for i in rows
             ]
-            made = [*sums] if small else [vector, *sums]
-            while len(sums) > 1:
-                sums = [self.submit(tasks.add, *sums[j : j + FAN_IN]) for j in range(0, len(sums), FAN_IN)]
-                made += sums
-            return made
+            levels = added(sums, partial(self.submit, tasks.add))
+            return [*([] if small else [vector]), *(future for level in levels for future in level)]
 
         (total,) = self.ask(make, slice(-1, None))
         return total

@@ -53,14 +53,17 @@ def version() -> str:
 @contextmanager
 def naming(shard: int) -> Iterator[None]:
     """Errors of the block say to which shard they belong, and on which worker they arose."""
-    from distributed import get_worker
-
     try:
         yield
     except Exception as error:
         kept = type(error) if type(error) in (ValueError, FloatingPointError) else RuntimeError
         said = str(error) if kept is type(error) else f"{type(error).__name__}: {error}"
-        raise kept(f"shard {shard} on {get_worker().address}: {said}") from error
+        where = ""
+        with suppress(ImportError, ValueError):  # ValueError: this is no worker
+            from distributed import get_worker
+
+            where = f" on {get_worker().address}"
+        raise kept(f"shard {shard}{where}: {said}") from error
 
 
 def pack(arrays: list[Array]) -> Array:
@@ -77,7 +80,10 @@ def unpack(vector: Array, like: list[Array]) -> list[Array]:
 
 def program(network: Sequential, loss: Loss) -> bytes:
     """The network without its numbers, and the loss as a sum: what a worker needs once it has the parameters."""
-    import cloudpickle  # as Dask, which brings it: layers of your own go with their source
+    try:
+        from cloudpickle import dumps  # as Dask, which brings it: layers of your own go with their source
+    except ImportError:
+        from pickle import dumps
 
     bare, forms = (
         deepcopy(network),
@@ -87,7 +93,7 @@ def program(network: Sequential, loss: Loss) -> bytes:
         layer.params[key] = layer.grads[key] = np.empty(0)
     summed = deepcopy(loss)
     summed.reduction = "sum"
-    return cloudpickle.dumps((bare, summed, forms))
+    return dumps((bare, summed, forms))
 
 
 def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:

@@ -6,14 +6,18 @@ machine, or a scheduler's address elsewhere. Each has cnnlib, the same version a
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from logging import WARNING, getLogger
 from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _tasks as tasks
-from ._cluster import Cluster
+from ._cluster import Alone, Cluster
 from ._tasks import Source
 from .layers.base import Array, Seed, is_number, whole
 from .losses import Loss
@@ -24,10 +28,11 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source], *, client: "Client",
+def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source], *, client: "Client | None",
         epochs: int, batch_size: int, rng: Seed, progress: bool = False, timeout: float = 60.0,
         checkpoint: str | os.PathLike | None = None, save_every: int = 100, resume: bool = False) -> dict[str, list[float]]:  # fmt: skip
     """``training.fit`` with the examples on the workers of a Dask ``client``: the same history, the same network (S29, S32).
+    Where ``client`` is None, this process computes the same sums in the same order: the same bits without Dask.
 
     The gradient of a batch is a sum over its examples, so that each shard's part is computed where the shard lies:
     ``dJ/dtheta = 1/N sum_shards sum_n dJ_n/dtheta``, divided once by the N of the batch, or by 1 where ``loss`` sums (K22).
@@ -51,11 +56,10 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     no scheduler. OSError: the checkpoint cannot be written. ModuleNotFoundError: Dask is missing here. An unprotected scheduler runs
     whatever anybody sends it: across machines give the client ``security=`` (TLS).
 
-    >>> from distributed import Client
     >>> from cnnlib import parallel
     >>> net = Sequential(Dense(1, 2, init=0.0))
     >>> shards = [(np.array([[-1.0]]), np.array([0])), (np.array([[1.0]]), np.array([1]))]
-    >>> with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address="localhost:0") as client:
+    >>> with parallel.local_client(2) as client:
     ...     history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, lr=1.0), shards, client=client,
     ...                            epochs=2, batch_size=2, rng=0)
     >>> [round(J, 4) for J in history["loss"]]
@@ -81,7 +85,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
         raise ValueError("fit: resume is true, but checkpoint is None, want the file to go on from")
     if checkpoint is not None:
         checkpoint = os.path.expanduser(os.fsdecode(checkpoint))
-    rng, cluster = np.random.default_rng(rng), Cluster(client, shards, timeout)
+    rng = np.random.default_rng(rng)
+    cluster = Alone(shards) if client is None else Cluster(client, shards, timeout)
     try:
         if progress:
             cluster.announce()
@@ -116,6 +121,41 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
         return history
     finally:
         cluster.release()
+
+
+@contextmanager
+def local_client(workers: int) -> Iterator["Client | None"]:
+    """A Dask client of ``workers`` threads in this process, which need no network: for a ``with``, to try ``fit``.
+
+    In a browser, where Python has no threads, it is None. ValueError: no whole number of workers. ModuleNotFoundError:
+    Dask is missing here. What differs from a cluster of machines is how numbers travel, not what is computed.
+
+    >>> from cnnlib import parallel
+    >>> with parallel.local_client(2) as client:
+    ...     print(len(client.nthreads()), "workers")
+    2 workers
+    """
+    workers = whole("local_client", "workers", workers, 1)
+    if sys.platform == "emscripten":
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as problem:
+        raise ModuleNotFoundError("local_client: its workers need Dask: pip install distributed") from problem
+    getLogger("distributed").setLevel(WARNING)  # threads that end say so, even after the cluster is closed
+    threads = {
+        "processes": False,
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "memory_limit": None,
+        "silence_logs": False,
+    }
+    with warnings.catch_warnings():  # of an address that nothing here uses, on a machine without a network
+        warnings.filterwarnings("ignore", "Couldn't detect a suitable IP", RuntimeWarning)
+        client = Client(**threads, dashboard_address=None)
+    with client:
+        yield client
 
 
 def _values(network: Sequential) -> list[Array]:

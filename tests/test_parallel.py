@@ -53,8 +53,12 @@ def three():
         yield client
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3, 7])
+@pytest.fixture(scope="module", params=[0, 1, 2, 3, 7])
 def client(request):
+    """So many workers, or none: this process alone."""
+    if not request.param:
+        yield None
+        return
     with cluster(request.param) as client, client.cluster:
         yield client
 
@@ -234,18 +238,25 @@ SPOILT = {
 }
 
 
+@pytest.fixture(params=["three", "alone"])
+def whoever(request):
+    """Three workers, or this process alone."""
+    return request.getfixturevalue("three") if request.param == "three" else None
+
+
 @pytest.mark.parametrize("shards, words", SPOILT.values(), ids=SPOILT)
-def test_shards_that_do_not_fit_are_named(three, shards, words):
-    fails(three, shards(), *words)
+def test_shards_that_do_not_fit_are_named(whoever, shards, words):
+    fails(whoever, shards(), *words)
 
 
-def test_shard_that_cannot_be_read_is_named(three, tmp_path):
+def test_shard_that_cannot_be_read_is_named(whoever, tmp_path):
     shards = files(tmp_path)
     np.savez(shards[5], x=np.ones(3), y=np.ones(3))
-    fails(three, shards, "shard 5", "['x', 'y']", "x and t")
+    fails(whoever, shards, "shard 5", "['x', 'y']", "x and t")
     os.remove(shards[5])
-    fails(three, shards, "shard 5", "FileNotFoundError", "5.npz", error=RuntimeError)
-    fails(three, [lambda: 1 / 0], "shard 0", "inproc://", "ZeroDivisionError", error=RuntimeError)
+    fails(whoever, shards, "shard 5", "FileNotFoundError", "5.npz", error=RuntimeError)
+    where = "shard 0 on inproc://" if whoever else "shard 0: "
+    fails(whoever, [lambda: 1 / 0], where, "ZeroDivisionError", error=RuntimeError)
 
 
 class Spoils(Dense):
@@ -331,6 +342,30 @@ def test_optimizer_of_another_network_and_a_network_that_learns_nothing_are_refu
             parallel.fit(mine, SoftmaxCrossEntropy(), sgd, arrays(), client=three, **RUN)
 
 
+def test_workers_of_local_client_are_threads_here_and_end_with_it():
+    before = threading.active_count()
+    with parallel.local_client(2) as client:
+        assert len(client.nthreads()) == 2 and all(
+            address.startswith("inproc://") for address in client.nthreads()
+        )
+        same(together(client, arrays()), together(None, arrays()), 0)
+    assert (
+        client.status == "closed" and threading.active_count() <= before + 2
+    )  # which Dask keeps for the next
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True, "two"])
+def test_local_client_wants_a_number_of_workers(workers):
+    with pytest.raises(ValueError, match=f"local_client: workers.*{workers}"), parallel.local_client(workers):
+        pass
+
+
+def test_in_a_browser_there_are_no_workers(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    with parallel.local_client(3) as client:
+        assert client is None
+
+
 def test_closed_client_is_refused():
     client = cluster(1)
     client.cluster.close()
@@ -362,18 +397,24 @@ def test_task_that_hangs_everywhere_is_an_error_after_the_timeout(three):
 def test_without_dask_cnnlib_says_what_to_install(tmp_path):
     code = """
 import sys
-sys.modules["distributed"] = sys.modules["dask"] = None
+import numpy as np
+sys.modules["cloudpickle"] = sys.modules["distributed"] = sys.modules["dask"] = None
 from cnnlib import SGD, Dense, Sequential, SoftmaxCrossEntropy, parallel
 net = Sequential(Dense(1, 2))
-try:
-    parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), [1], client=None, epochs=1, batch_size=1, rng=0)
-except ModuleNotFoundError as error:
-    print(error)
+shards = [(np.ones((1, 1)), np.zeros(1, int))]
+history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), shards, client=None, epochs=1, batch_size=1, rng=0)
+print(len(history["loss"]))
+for use in (lambda: parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), shards, client=1, epochs=1, batch_size=1, rng=0),
+            lambda: parallel.local_client(1).__enter__()):
+    try:
+        use()
+    except ModuleNotFoundError as error:
+        print(error)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path
     )
-    assert "pip install distributed" in done.stdout
+    assert done.stdout.startswith("1\n") and done.stdout.count("need Dask: pip install distributed\n") == 2
 
 
 # ---- an interrupt ----------------------------------------------------------------------------------
