@@ -35,13 +35,6 @@ ATTEMPTS = {
         *2 * ["may not start a program: "],
         None,
     ),
-    "to train with workers that are its threads": (
-        "import numpy as np\n\nfrom cnnlib import SGD, Dense, Sequential, SquaredError, parallel\n\n"
-        "net, shards = Sequential(Dense(2, 1, rng=0)), [(np.ones((2, n)), np.ones((1, n))) for n in (1, 3)]\n"
-        "with parallel.local_client(2) as client:\n"
-        "    _ = parallel.fit(net, SquaredError(), SGD(net, lr=0.1), shards, client=client, epochs=1, batch_size=4, rng=0)",
-        *3 * [None],
-    ),
     "to write into the tree": (
         "_ = (TREE / 'written').write_text('')",
         *2 * ["may not write outside its own folder: "],

@@ -84,6 +84,20 @@ def test_cells_run_in_an_empty_folder_of_the_same_name_with_a_copy_of_cnnlib(wri
     assert notebooks.execute(path).cells[0].outputs[0].text == f"{tmp_path.name} [] __init__.py False\n"
 
 
+def test_workers_that_are_threads_of_the_kernel_may_run(write):
+    """Which watch its memory in files of the machine that no cell may read, and end before the cell does."""
+    train = (
+        "import numpy as np\n\nfrom cnnlib import SGD, Dense, Sequential, SquaredError, parallel\n\n"
+        "shards = [(np.ones((2, n)), np.ones((1, n))) for n in (1, 3)]\n"
+        "net = Sequential(Dense(2, 1, init=0.0))\nsgd = SGD(net, lr=0.1)\n"
+        "with parallel.local_client(2) as client:\n"
+        "    history = parallel.fit(net, SquaredError(), sgd, shards, client=client, epochs=1, batch_size=4, rng=0)\n"
+        "print(history['loss'], len(client.nthreads() if client.status == 'running' else []))"
+    )
+    path = write(train, "1")
+    assert notebooks.execute(path).cells[0].outputs[0].text == "[0.5] 0\n"
+
+
 def test_no_chapter_can_tell_by_what_it_is_run(write, monkeypatch):
     """What pytest and nbval would give away: variables, modules, arguments, the count of cells."""
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
