@@ -422,17 +422,19 @@ for use in (lambda: parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), shards
 
 def test_interrupt_in_the_middle_of_a_step_leaves_all_as_it_was(three):
     def interrupt():
-        Waits.at_work.wait(20)
-        os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else signal.raise_signal(signal.SIGINT)
+        if Waits.at_work.wait(20) and not Waits.over.is_set():  # or else it would hit another test
+            os.kill(os.getpid(), signal.SIGINT) if os.name != "nt" else signal.raise_signal(signal.SIGINT)
 
     Waits.at_work.clear()
     Waits.over.clear()
-    threading.Thread(target=interrupt).start()
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
         fails(three, arrays(), error=KeyboardInterrupt, first=[Waits()], in_a_step=True)
         assert {state.status for state in three.futures.values()} <= {"cancelled"}
     finally:
         Waits.over.set()
+        thread.join()
 
 
 def test_interrupt_in_the_middle_of_an_update_leaves_all_as_it_was(three, monkeypatch):
