@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import editions
 import page_kinds
+import pypdf
 import pytest
 import yaml
 from building import ROOT
@@ -17,6 +18,7 @@ from sphinx.errors import ConfigError
 LISTED = page_kinds.listed(ROOT)
 SAID = editions.citation(ROOT)
 OLD, DATE, DIGEST = "1.0.0", "2026-11-30", "0123456789ab"
+LEADS_ON = '<meta http-equiv="Refresh" content="0; url=book/intro.html" />\n'  # as Jupyter Book writes it
 
 
 def test_each_page_says_its_version_date_and_digest_and_how_to_cite_it(site):
@@ -42,6 +44,14 @@ def test_the_page_has_each_edition_and_what_changed_with_it(site):
         entry for *_, text in editions.changelog(ROOT) for entry in re.findall(r"^- ", text, re.MULTILINE)
     ]
     assert cite[cite.index('id="editions"') :].partition("</article>")[0].count("<li>") == len(changed)
+
+
+def test_the_first_page_only_leads_on_and_the_digest_of_a_released_site_is_found(site, tmp_path):
+    assert (site / "index.html").read_text(encoding="utf-8") == LEADS_ON
+    with zipfile.ZipFile(archive := tmp_path / "site.zip", "w") as packed:
+        for page in ("index.html", "cite.html"):
+            packed.write(site / page, page)
+    assert f"digest {editions.head.edition(ROOT)}." in editions.footer(archive)
 
 
 def test_the_sites_citation_is_the_files(site):
@@ -87,16 +97,25 @@ def state(tmp_path):
     return write
 
 
+def pdf(path, digest):
+    """Write a PDF that says of which book it is, as `tools/site/pdf.py` does."""
+    writer = pypdf.PdfWriter()
+    writer.add_metadata({"/Subject": f"A book. Version {OLD}, digest {digest}."})
+    writer.write(path)
+
+
 @pytest.fixture
 def released(tmp_path, monkeypatch, state):
-    """The folder of a release of version 1.0.0, of a site of two pages, made by the command."""
+    """The folder of a release of version 1.0.0, of a site of two pages and a first one that leads on, made by the command."""
     site = tmp_path / "html"
     (site / "book").mkdir(parents=True)
-    for page, text in {"index": "one", "book/part": "two"}.items():
+    (site / "index.html").write_text(LEADS_ON, encoding="utf-8")
+    for page, text in {"cite": "one", "book/part": "two"}.items():
         footer = f'<p class="edition">Version {OLD}, digest {DIGEST}.</p>'
         (site / f"{page}.html").write_text(f"<body>{text}{footer}</body>", encoding="utf-8")
     (site / f"{editions.NAME}.zip").write_bytes(b"notebooks")
-    (tmp_path / "book.pdf").write_bytes(b"pdf")
+    pdf(tmp_path / "book.pdf", DIGEST)
+    monkeypatch.setattr(editions.head, "edition", lambda root: DIGEST)
     root = Path(state(OLD, DATE))
     (site / "CITATION.cff").write_bytes((root / "CITATION.cff").read_bytes())
     monkeypatch.setattr(editions, "ROOT", root)
@@ -120,12 +139,23 @@ def test_a_release_has_site_notebooks_pdf_and_their_digests(released):
     assert {path.name for path in sums} == names
 
 
+def test_a_release_takes_neither_pages_nor_a_pdf_of_another_book(released, tmp_path, monkeypatch):
+    site, book, out = tmp_path / "html", tmp_path / "book.pdf", tmp_path / "new"
+    pdf(book, "ba9876543210")
+    with pytest.raises(ConfigError, match=f"book.pdf is of another book than that of digest {DIGEST}"):
+        editions.release(site, book, out, f"v{OLD}")
+    monkeypatch.setattr(editions.head, "edition", lambda root: "ba9876543210")
+    with pytest.raises(ConfigError, match="html is of another book than that of digest ba9876543210"):
+        editions.release(site, book, out, f"v{OLD}")
+    assert not out.exists()
+
+
 def test_an_older_edition_stays_readable_and_says_that_it_is_one(app, released, monkeypatch, tmp_path):
     monkeypatch.setenv("CNNLIB_EDITIONS", str(released.parent))
     editions.read(app, app.config)
     editions.add_older(app, None)
     old = tmp_path / "site" / "editions" / OLD
-    for page, up in {"index": "../../", "book/part": "../../../"}.items():
+    for page, up in {"cite": "../../", "book/part": "../../../"}.items():
         text = (old / f"{page}.html").read_text(encoding="utf-8")
         said = f'This edition is kept as it was released. <a href="{up}index.html">Read the newest.</a>'
         assert text.count(said) == 1

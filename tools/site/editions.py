@@ -20,10 +20,12 @@ import zipfile
 from html import escape
 from pathlib import Path
 
+import pypdf
 import yaml
 from markdown_it import MarkdownIt
 from sphinx.errors import ConfigError
 
+import head
 from run_in_browser import NAME
 
 CITATION, CHANGELOG, SUMS = "CITATION.cff", "CHANGELOG.md", "SHA256SUMS"
@@ -113,9 +115,9 @@ def sha256(path):
 
 
 def footer(archive):
-    """What the footer of a released site says, which has its digest."""
+    """What the footer of a released site says, which has its digest. The first page has none: it only leads on."""
     with zipfile.ZipFile(archive) as packed:
-        return packed.read("index.html").decode("utf-8").partition(FOOTER)[2].partition("</p>")[0]
+        return packed.read(f"{CITE}.html").decode("utf-8").partition(FOOTER)[2].partition("</p>")[0]
 
 
 def unpack(archive, target):
@@ -228,7 +230,7 @@ def add_footer(app, pagename, templatename, context, doctree):
 
 def release(site, pdf, out, tag):
     """Write the files of a release into the new folder `out`: the site, the notebooks and the PDF, each by the name of the
-    edition, and their digests. ConfigError where `tag` is not that of the version, or a file is missing."""
+    edition, and their digests. ConfigError where `tag` is not that of the version, or a file is missing or of another book."""
     said = citation(ROOT)
     agree(said, changelog(ROOT))
     if said["version"].endswith(DEVELOPMENT):
@@ -237,11 +239,18 @@ def release(site, pdf, out, tag):
         )
     if tag != f"v{said['version']}":
         raise ConfigError(f"the tag of version {said['version']} is v{said['version']}, got {tag!r}")
-    for path in (site / "index.html", site / f"{NAME}.zip", pdf):
+    for path in (site / "index.html", site / f"{CITE}.html", site / f"{NAME}.zip", pdf):
         if not path.is_file():
             raise ConfigError(f"{path} is missing: build the book and its PDF first")
     if (built := citation(site)["version"]) != said["version"]:
         raise ConfigError(f"{site} is of version {built}, not {said['version']}: build it again")
+    digest = f"digest {head.edition(ROOT)}."
+    for path, text in {
+        site: (site / f"{CITE}.html").read_text(encoding="utf-8"),
+        pdf: (pypdf.PdfReader(pdf).metadata or {}).get("/Subject", ""),
+    }.items():
+        if digest not in text:
+            raise ConfigError(f"{path} is of another book than that of {digest[:-1]}: build it again")
     if out.exists() and not (out / SUMS).is_file():
         raise ConfigError(f"{out} is there and holds no release: name another folder")
     shutil.rmtree(out, ignore_errors=True)
