@@ -86,6 +86,11 @@ def several(count, what):
     return f"{count} {what}" + "s" * (count != 1)
 
 
+def last(page, text):
+    """A link to the section of a chapter that ends it, as MyST."""
+    return f"[{text}]({page}.ipynb#{LAST})"
+
+
 class Directive(SphinxDirective):
     """A directive that reads what the chapters claim, and is built anew when they change."""
 

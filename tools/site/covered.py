@@ -5,7 +5,7 @@ from collections import Counter
 
 from docutils import nodes
 
-from claimed import KINDS, LAST, Directive, anchor, plain, rows, several
+from claimed import KINDS, Directive, anchor, last, plain, rows, several
 from cnnlib.show.ledger import ledger, readings, verdicts
 
 SAID = {  # of a verdict
@@ -42,7 +42,7 @@ class Coverage(Directive):
             mine = [
                 one for one in cards if name in {claim["entry"] for claim in (*one["claims"], *one["fair"])}
             ]
-            where = f"[{titles[chapter]}]({chapter}.ipynb#{LAST}), {several(of[name], 'claim')}"
+            where = f"{last(chapter, titles[chapter])}, {several(of[name], 'claim')}"
             body.append([said, self.verdict(settled.get(name, "open"), mine), where])
         return [self.table(["statement", "verdict", "executed in"], body)]
 

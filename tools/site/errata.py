@@ -9,7 +9,7 @@ from pathlib import Path
 from docutils import nodes
 
 import claimed
-from claimed import KINDS, LAST, Directive, anchor, plain, rows
+from claimed import KINDS, LAST, Directive, anchor, last, plain, rows
 from cnnlib.show.gallery import filter_form
 from cnnlib.show.ledger import ledger, readings
 
@@ -70,8 +70,8 @@ def fields(card, titles):
     if reading.get("also"):
         yield "Also", reading["also"]
     page, _, place = reading.get("section", f"{first['chapter']}#{LAST}").partition("#")
-    last = f"[What the lectures say, in {titles[page]}]({page}.ipynb#{LAST})"
-    yield "Executed in", last if place == LAST else f"[]({page}.ipynb), [](<{page}.ipynb#{place}>)"
+    end = last(page, f"What the lectures say, in {titles[page]}")
+    yield "Executed in", end if place == LAST else f"[]({page}.ipynb), [](<{page}.ipynb#{place}>)"
 
 
 class card(nodes.General, nodes.Element):
