@@ -13,11 +13,14 @@ import ast
 import contextlib
 import csv
 import io
+import itertools
+import math
 import multiprocessing
 import os
 import queue
 import re
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,20 +37,36 @@ REACHING = {
     "savez",
     "savetxt",
     "memmap",
+    "open_memmap",
+    "load",
     "ctypeslib",
+    "getattr",
+    "globals",
+    "vars",
+    "compile",
+    "__dict__",
+    "__globals__",
+    "__loader__",
+    "__spec__",
+    "__subclasses__",
 }
 HARMLESS = {"numpy", "math", "itertools", "functools", "collections", "typing", "dataclasses", "__future__"}
 WIDE = 200  # letters of a message
+LONG = 60  # letters of a name
+LARGEST = 10**6  # bytes of a program
+ROW = re.compile(r"\| `(\w+)` \| (\w+) \| (\d+) \|")
 
 
 def rubric():
-    """{function: {gradient: points}}, from rubric.md."""
-    found = {}
-    rows = re.findall(
-        r"^\| `(\w+)` \| (\w+) \| (\d+) \|$", (HERE / "rubric.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    for function, part, points in rows:
-        found.setdefault(function, {})[part] = int(points)
+    """{function: {gradient: points}}, from rubric.md. SystemExit for a row that is none, or of no function of the skeleton."""
+    found, skeleton = {}, (HERE / "skeleton.py").read_text(encoding="utf-8")
+    for row in re.findall(r"^\| *`.*", (HERE / "rubric.md").read_text(encoding="utf-8"), re.MULTILINE):
+        read = ROW.fullmatch(row.strip())
+        if not read or f"\ndef {read[1]}(" not in skeleton:
+            raise SystemExit(
+                f"rubric.md wants rows of a function of skeleton.py such as '| `relu_backward` | dx | 5 |', points without decimals, got {row!r}"
+            )
+        found.setdefault(read[1], {})[read[2]] = int(read[3])
     return found
 
 
@@ -124,7 +143,14 @@ def hiding(folder):
 
 
 def result(name, notes, flags):
-    """{"name", "points", "parts", "notes", "flags"} of a hand-in. notes: what judge.py says, by function."""
+    """{"name", "points", "parts", "notes", "flags"} of a hand-in. notes: what judge.py says, by function. SystemExit where it judges
+    no such part as rubric.md has."""
+    for function, points in rubric().items():
+        shares = notes.get(function, {}).get("shares") or points
+        if missing := points.keys() - shares.keys():
+            raise SystemExit(
+                f"rubric.md has {', '.join(missing)} of {function}, where {', '.join(shares)} can be judged"
+            )
     parts = {
         (function, part): most * notes.get(function, {}).get("shares", {}).get(part, 0)
         for function, points in rubric().items()
@@ -134,8 +160,7 @@ def result(name, notes, flags):
 
 
 def grade(folder, options):
-    """The results of all hand-ins, in their order. Sets options.hidden and .why, as `hiding` says."""
-    options.hidden, options.why = hiding(folder)
+    """The results of all hand-ins, in their order. options.hidden: as `hiding` says."""
     judges = queue.SimpleQueue()
     for _ in range(options.jobs):
         judges.put(Judge())
@@ -151,9 +176,12 @@ def one(name, program, judges, options):
     if isinstance(program, str):
         return result(name, {}, [program])
     try:
-        program = program.read_bytes()
+        with open(program, "rb") as file:
+            program = file.read(LARGEST + 1)
     except OSError as error:
         return result(name, {}, [f"it cannot be read: {error.strerror}"])
+    if len(program) > LARGEST:
+        return result(name, {}, [f"it is longer than {LARGEST:,} bytes"])
     flags, why = flagged(program), ""
     asked = program, [*rubric()], options.seconds, options.hidden
     for _ in range(2):  # another hand-in may have ended that process
@@ -187,19 +215,46 @@ def flagged(program):
 
 
 def hand_ins(folder):
-    """[(name, file or a sentence that says why there is none)], sorted."""
-    found = []
+    """[(name, file or a sentence that says why there is none)], sorted by file."""
+    found, taken = [], set()
     for path in sorted(Path(folder).iterdir()):
-        if path.name.startswith((".", "__")):  # what macOS and Jupyter put beside
-            continue
-        if path.suffix == ".py" and path.is_file():
-            found.append((path.stem, path))
-        elif path.is_dir():
-            programs = [p for p in sorted(path.rglob("*.py")) if p.name != "tests_for_students.py"]
-            programs = [p for p in programs if not hidden(p.relative_to(path))]
-            one = programs[0] if len(programs) == 1 else f"{len(programs)} programs in the folder"
-            found.append((path.name, one))
+        if not path.name.startswith((".", "__")):  # what macOS and Jupyter put beside
+            found.append((named(path, taken), program_of(path)))
+            taken.add(found[-1][0].casefold())
     return found
+
+
+def named(path, taken):
+    """What a hand-in is called in the results: a name that a file and a table can have, and no other has, in capitals or not."""
+    stem, whole = map(plain, (path.stem if ending(path) and not path.is_dir() else path.name, path.name))
+    names = itertools.chain((stem, whole), (f"{stem} ({number})" for number in itertools.count(2)))
+    return next(name for name in names if name.casefold() not in taken)
+
+
+def plain(text):
+    """A name without what ends a line or a fence of Markdown, and what a spreadsheet takes for a formula."""
+    return "".join(c if c.isprintable() and c != "`" else "_" for c in text)[:LONG].lstrip("=+-@") or "_"
+
+
+def program_of(path):
+    """The program of a hand-in, or a sentence that says why there is none."""
+    if path.is_symlink():
+        return "a link, which is not followed"
+    if not path.is_dir():
+        return path if is_program(path) else "no Python file"
+    programs = [p for p in sorted(path.rglob("*")) if is_program(p) and not hidden(p.relative_to(path))]
+    programs = [p for p in programs if p.name != "tests_for_students.py"]
+    return programs[0] if len(programs) == 1 else f"{len(programs)} programs in the folder"
+
+
+def is_program(path):
+    """Whether a path is that of a Python file, and no link."""
+    return ending(path) and path.is_file() and not path.is_symlink()
+
+
+def ending(path):
+    """Whether a path ends as that of a Python file, in capitals or not."""
+    return path.suffix.lower() == ".py"
 
 
 def hidden(path):
@@ -246,17 +301,40 @@ def feedback(result):
     return "\n".join(lines) + "\n"
 
 
+def above(kind):
+    """For argparse: a number of this kind above 0."""
+
+    def number(text):
+        if not 0 < (value := kind(text)) < math.inf:
+            raise ValueError
+        return value
+
+    number.__name__ = "number above 0" if kind is float else "whole number above 0"
+    return number
+
+
 def main(arguments=None):
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", help="of the hand-ins")
     parser.add_argument("--out", help="where the results go (FOLDER-graded)")
-    parser.add_argument("--seconds", type=float, default=60, help="for each function (60)")
-    parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
+    parser.add_argument("--seconds", type=above(float), default=60, help="for each function (60)")
+    parser.add_argument("--jobs", type=above(int), default=2, help="how many at a time (2)")
     options = parser.parse_args(arguments)
-    results = grade(options.folder, options)
-    out = Path(options.out or f"{options.folder.rstrip(os.sep)}-graded")
-    (out / "feedback").mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore", SyntaxWarning)  # of programs that are only looked at
+    folder = Path(os.path.abspath(options.folder))
+    if not folder.is_dir() or not hand_ins(folder):
+        raise SystemExit(
+            f"{options.folder} holds no hand-ins: want a folder with Python files, or a folder for each"
+        )
+    options.hidden, options.why = hiding(folder)
+    out = Path(options.out or f"{folder}-graded")
+    try:
+        (out / "feedback").mkdir(parents=True, exist_ok=True)
+        (out / "grades.csv").touch()
+    except OSError as error:
+        raise SystemExit(f"the results cannot be written: {error}") from None
+    results = grade(folder, options)
     (out / "grades.csv").write_text(as_csv(results), encoding="utf-8", errors="backslashreplace")
     texts = {result["name"]: feedback(result) for result in results}
     (out / "grades.md").write_text(

@@ -5,9 +5,11 @@ import io
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import hand_ins
@@ -41,7 +43,7 @@ def results(tmp_path_factory):
 
 def graded(folder, seconds):
     """{name: result} of the hand-ins in a folder."""
-    options = SimpleNamespace(seconds=seconds, jobs=3)
+    options = SimpleNamespace(seconds=seconds, jobs=3, hidden=grade.hiding(folder)[0])
     return {r["name"]: r | {"hidden": options.hidden} for r in grade.grade(folder, options)}
 
 
@@ -129,6 +131,8 @@ def test_a_file_that_cannot_be_run_gets_no_points_and_a_reason(results, name, sa
 def test_what_a_person_should_look_at_is_flagged(results):
     flags = {name: "; ".join(result["flags"]) for name, result in results.items() if result["flags"]}
     assert flags["reads_a_file"] == "uses open" and flags["cannot_import"] == "uses tensorflow_of_mine"
+    reached = b"vars(np)['__buil' 'tins__']['__imp' 'ort__']('cnnlib')"
+    assert grade.flagged(reached) == ["uses vars"]
     assert not flags.keys() & {"right", "skeleton", *hand_ins.MISTAKEN}
     assert flags["spoils_cnnlib"] == "uses cnnlib, sys, types"
 
@@ -155,6 +159,88 @@ def test_folders_are_hand_ins_and_the_command_writes_a_table_and_a_text_for_each
     assert rows["two"]["look at"] == "2 programs in the folder"
     assert sorted(path.stem for path in (out / "feedback").iterdir()) == ["none", "one", "two"]
     assert "one: 5 of 100 points" in (out / "grades.md").read_text(encoding="utf-8")
+
+
+RELU = "def relu_backward(x, delta):\n    return delta * (x > 0)\n"
+
+
+def test_no_hand_in_is_lost_and_none_takes_the_place_of_another(tmp_path):
+    folder = tmp_path / "class"
+    (folder / "anna").mkdir(parents=True)
+    for name in ("anna/a.py", "anna.py", "Bob.PY", "l" * 240 + ".py", "bob.ipynb", "=1+1`.py"):
+        (folder / name).write_text(RELU, encoding="utf-8")
+    (folder / "huge.py").write_text(RELU + "#" * grade.LARGEST, encoding="utf-8")
+    (folder / "folder.py").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe.py")
+        for name, target in {
+            "up": tmp_path,
+            "other.py": folder / "anna.py",
+            "loop.py": folder / "loop.py",
+        }.items():
+            (folder / name).symlink_to(target)
+    assert grade.main([str(folder), "--jobs", "1", "--seconds", "9"]) == 0
+    out = tmp_path / "class-graded"
+    rows = list(csv.DictReader(io.StringIO((out / "grades.csv").read_text(encoding="utf-8"))))
+    found = {row["name"]: (row["points"], row["look at"]) for row in rows}
+    right, none = ("5", ""), ("0", "no Python file")
+    assert found.items() >= {
+        "anna": right, "anna.py": right, "Bob": right, "bob.ipynb": none, "l" * grade.LONG: right, "1+1_": right,
+        "huge": ("0", "it is longer than 1,000,000 bytes"), "folder.py": ("0", "0 programs in the folder"),
+    }.items()  # fmt: skip
+    if hasattr(os, "mkfifo"):
+        assert found["pipe"] == none
+        assert {found[name][1] for name in ("up", "other", "loop")} == {"a link, which is not followed"}
+    assert len(found) == len(rows) == len([*folder.iterdir()])
+    assert {path.stem for path in (out / "feedback").iterdir()} == found.keys()
+
+
+def test_names_are_told_apart_where_capitals_do_not_count():
+    taken = set()
+    for name in ("Bob.py", "bob.py", "BOB.py"):
+        taken.add(grade.named(Path("class", name), taken).casefold())
+    assert len(taken) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{folder}/none"], "none holds no hand-ins: want a folder with Python files"),
+        (["{folder}/class/one.py"], "one.py holds no hand-ins: want a folder"),
+        (["{folder}/empty"], "empty holds no hand-ins: want a folder"),
+        (["{folder}/class", "--out", "{folder}/class/one.py"], "the results cannot be written: .*one.py"),
+        (["{folder}/class", "--jobs", "0"], "--jobs: invalid whole number above 0 value: '0'"),
+        (["{folder}/class", "--seconds", "nan"], "--seconds: invalid number above 0 value: 'nan'"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_what_it_wants_before_anything_is_graded(
+    tmp_path, capsys, monkeypatch, arguments, said
+):
+    for name in ("class", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "class" / "one.py").write_text(RELU, encoding="utf-8")
+    monkeypatch.setattr(grade, "hiding", lambda folder: (None, "not asked"))
+    monkeypatch.setattr(grade, "grade", lambda *_: pytest.fail("it grades"))
+    with pytest.raises(SystemExit) as ended:
+        grade.main([argument.format(folder=tmp_path) for argument in arguments])
+    assert re.search(said, f"{ended.value} {capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("`relu_backward` | dx | 5", "`relu_backward` | dx | 5.5", "points without decimals, got .*5.5"),
+        ("`relu_backward` |", "`relu_backwards` |", "of a function of skeleton.py"),
+        ("`relu_backward` | dx", "`relu_backward` | dz", "has dz of relu_backward, where dx can be judged"),
+    ],
+)
+def test_a_rubric_that_nobody_could_get_points_by_is_refused(tmp_path, monkeypatch, old, new, said):
+    for name in ("rubric.md", "skeleton.py"):
+        text = (FOLDER / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace(old, new), encoding="utf-8")
+    monkeypatch.setattr(grade, "HERE", tmp_path)
+    with pytest.raises(SystemExit, match=said):
+        grade.result("one", {"relu_backward": {"shares": {"dx": 1}}}, [])
 
 
 def own_tests(folder, name):
