@@ -40,6 +40,13 @@ def test_each_section_of_each_page_can_be_found_in_the_order_of_the_book(site, s
             below = [place for place in below if not place.startswith(("plan-", "read-"))]
         below += re.findall(r'<dt id="(term-[^"]+)"', html)  # of the glossary
         wanted += [f"{page}.html", *(f"{page}.html#{place}" for place in below)]
+    for page, title in {
+        "cite": "How to cite, and editions",
+        "genindex": "Index",
+    }.items():  # in no table of contents
+        assert f"<title>{title}" in (site / f"{page}.html").read_text(encoding="utf-8")
+        assert [where for address, where, _ in shown if address == f"{page}.html"] == [[title]]
+        wanted.append(f"{page}.html")
     assert len(wanted) > 10 * len(page_kinds.chapters(ROOT)) and [address for address, *_ in shown] == wanted
 
 

@@ -230,6 +230,13 @@ def as_script(index, groups, found):
     return f"bookSearch.ready({json.dumps(data, ensure_ascii=False, separators=(',', ':'))});\n"
 
 
+def outside():
+    """The pages that no table of contents has, as sections: `search.toml` says what is found of them."""
+    for page in tomllib.loads(TABLE.read_text(encoding="utf-8"))["pages"]:
+        fields = {"heading": page["title"], "above": "", "marked": "", "text": page["text"], "code": ""}
+        yield {"url": page["url"], "where": [page["title"]], "text": [page["text"]], "fields": fields}
+
+
 def toctree_order(env, page):
     """A page and those below it, in the order of the table of contents."""
     below = env.toctree_includes.get(page, [])
@@ -245,7 +252,7 @@ def write_index(app, exception):
     names = {page: title.astext() for page, title in app.env.titles.items()}
     names |= {label: f"({number})" for label, (_, number) in app.env.domaindata["math"]["objects"].items()}
     found = [section for page in pages for section in sections(app.env.get_doctree(page), page, names)]
-    found = [section for section in found if not without() & {*section["where"][:-1]}]
+    found = [section for section in found if not without() & {*section["where"][:-1]}] + [*outside()]
     script = as_script(index_of(found, groups, background), groups, found)
     static = Path(app.outdir, "_static")
     Path(app.outdir, "searchindex.js").unlink(missing_ok=True)  # of a build of before
