@@ -65,10 +65,14 @@ def load_state_dict(network: Sequential, state: Mapping[str, ArrayLike]) -> Sequ
     """
     places = {_name(name): layer.params[key] for name, layer, key in network.named()}
     values = {name: np.asarray(value) for name, value in state.items()}
-    for name in sorted(places.keys() | values.keys()):
-        got, want = (d[name].shape if name in d else None for d in (values, places))
-        if got != want:
-            raise ValueError(f"load_state_dict: got {name} {got}, want {want}")
+    for name in values:
+        if name not in places:
+            raise ValueError(f"load_state_dict: got {name}, want {', '.join(places) or 'no names'}")
+    for name, place in places.items():
+        if name not in values:
+            raise ValueError(f"load_state_dict: got no {name}, want {place.shape}")
+        if (got := values[name].shape) != place.shape:
+            raise ValueError(f"load_state_dict: got {name} {got}, want {place.shape}")
         if values[name].dtype.kind != "f":
             raise ValueError(f"load_state_dict: {name} is {values[name].dtype}, want floats")
     for name, place in places.items():

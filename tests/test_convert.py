@@ -63,9 +63,13 @@ def test_what_is_loaded_takes_the_dtype_of_the_network_and_wants_a_new_forward()
 @pytest.mark.parametrize(
     "change, said",
     [
-        ({"0.weight": None}, r"got 0\.weight None, want \(3, 2, 4\)"),
+        ({"0.weight": None}, r"got no 0\.weight, want \(3, 2, 4\)"),
         ({"0.weight": np.ones((2, 3, 4))}, r"got 0\.weight \(2, 3, 4\), want \(3, 2, 4\)"),
-        ({"1.running_mean": np.ones(3)}, r"got 1\.running_mean \(3,\), want None"),
+        ({"1.running_mean": np.ones(3)}, r"got 1\.running_mean, want 0\.weight, 0\.bias"),
+        (
+            {"module.0.weight": np.ones((3, 2, 4)), "0.weight": None},
+            r"got module\.0\.weight, want 0\.weight, 0\.bias",
+        ),
         ({"0.bias": np.ones(3, int)}, r"0\.bias is int64, want floats"),
     ],
 )
