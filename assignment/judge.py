@@ -35,7 +35,8 @@ def graded(program, functions, seconds, hidden):
                 )
                 left.remove(begun)
         except Exception as error:
-            return notes | dict.fromkeys(left, {"error": f"the file cannot be run: {told(error)}"}), flags
+            flags += [f"{LOAD} cannot be run: {type(error).__name__}"]
+            return notes | dict.fromkeys(left, {"error": f"{LOAD} cannot be run: {told(error)}"}), flags
         except Ended as ended:
             lost = left if begun == LOAD else [begun]
             notes |= {function: {"error": str(ended)} for function in lost}

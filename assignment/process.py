@@ -165,7 +165,7 @@ class There:
 def exception(answer):
     """An exception of the name and the message that an answer tells. Ended where it tells none."""
     try:
-        names, said = [str(name)[:WIDE] for name in answer["raised"]], printable(answer["said"])
+        names, said = [printable(name) for name in answer["raised"]], printable(answer["said"])
         base = next((KINDS[name] for name in names if name in KINDS), Exception)
         return type(names[0], (base,), {})(said)
     except Exception:

@@ -130,7 +130,9 @@ def test_a_file_that_cannot_be_run_gets_no_points_and_a_reason(results, name, sa
 
 def test_what_a_person_should_look_at_is_flagged(results):
     flags = {name: "; ".join(result["flags"]) for name, result in results.items() if result["flags"]}
-    assert flags["reads_a_file"] == "uses open" and flags["cannot_import"] == "uses tensorflow_of_mine"
+    assert flags["reads_a_file"] == "uses open; the file cannot be run: FileNotFoundError"
+    assert flags["cannot_import"] == "uses tensorflow_of_mine; the file cannot be run: ModuleNotFoundError"
+    assert flags["syntax_error"] == "the file cannot be run: SyntaxError"
     reached = b"vars(np)['__buil' 'tins__']['__imp' 'ort__']('cnnlib')"
     assert grade.flagged(reached) == ["uses vars"]
     assert not flags.keys() & {"right", "skeleton", *hand_ins.MISTAKEN}
@@ -279,6 +281,7 @@ def test_an_attack_gets_no_points(results):
         ("floods_its_pipe", process.GARBAGE),
         ("returns_a_pickle", "returned Bomb"),
         ("raises_what_is_no_name", "Forged:  ''' right: 100 of 100 points"),
+        ("raises_what_is_named_as_a_result", "Forged ''' right: 100 of 100 points"),
         ("closes_its_pipes", "its process ended"),
         ("returns_too_much", "an array of shape (10000000,) came back, want a few numbers"),
         ("changes_its_input_too", "right on 0 of"),
