@@ -12,8 +12,8 @@ SAID = {  # of a verdict
     "erratum": "what is printed gives another number, or cannot be run",
     "convention": "right under a reading, which the book names",
     "confirmed": "comes out as printed",
-    "unreadable": "the text differs from the number, and only its extraction can have done it",
-    "reconstructed": "the lecture's picture or numbers are lost; computed with the book's own",
+    "unreadable": "the text differs from the number, most likely by its extraction",
+    "reconstructed": "the lecture's picture, numbers or step are not there; computed with the book's own",
     "illustrated": "a picture or words: shown, with nothing to compare",
 }
 

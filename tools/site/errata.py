@@ -17,7 +17,7 @@ OWN = Path(__file__).with_name("own_errata.toml")
 WHOSE = {
     "slide": "surely on the slide",
     "undecided": "on the slide, or lost when its text was extracted",
-    "text": "only the extraction of the text can have done it",
+    "text": "most likely the extraction of the text did it",
 }
 NAMES = {"K": "Kietikul", "S": "Shi", "Q": "Qian", "Z": "Zarezadeh", "E": "the squared-error slides"}
 NUMBERS = re.compile(r"printed ([^;]+), computed ([^;]+)(?:; (.*))?")
