@@ -52,6 +52,7 @@ class Alone:
         self.data = [self.read(i, source) for i, source in enumerate(sources)]
 
     def read(self, shard: int, source: tasks.Source) -> tasks.Examples:
+        """The examples of a shard, from wherever they are."""
         if callable(source):
             with tasks.naming(shard):
                 return source()

@@ -546,7 +546,7 @@ def test_the_core_is_under_1000_lines_of_code_and_its_judge_under_300():
     assert PRACTICE and {*PRACTICE} < {*CORE}
     assert sum(map(code_lines, {*CORE} - {*JUDGE, *PRACTICE, *PARALLEL, CONVERT})) < 1000
     assert sum(map(code_lines, JUDGE)) < 300
-    assert sum(map(code_lines, PARALLEL)) < 450
+    assert sum(map(code_lines, PARALLEL)) < 500
     assert code_lines(CONVERT) < 50
 
 
