@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from logging import WARNING, getLogger
+from logging import ERROR, getLogger
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -143,7 +143,7 @@ def local_client(workers: int) -> Iterator["Client | None"]:
         from distributed import Client
     except ImportError as problem:
         raise ModuleNotFoundError("local_client: its workers need Dask: pip install distributed") from problem
-    getLogger("distributed").setLevel(WARNING)  # threads that end say so, even after the cluster is closed
+    getLogger("distributed").setLevel(ERROR)  # what threads say that end, or that a busy machine lets wait
     threads = {
         "processes": False,
         "n_workers": workers,
@@ -151,8 +151,9 @@ def local_client(workers: int) -> Iterator["Client | None"]:
         "memory_limit": None,
         "silence_logs": False,
     }
-    with warnings.catch_warnings():  # of an address that nothing here uses, on a machine without a network
-        warnings.filterwarnings("ignore", "Couldn't detect a suitable IP", RuntimeWarning)
+    with warnings.catch_warnings():  # of an address that nothing here uses, and of slow disks
+        for said in ("Couldn't detect a suitable IP", "Creating scratch directories"):
+            warnings.filterwarnings("ignore", said)
         client = Client(**threads, dashboard_address=None)
     with client:
         yield client
