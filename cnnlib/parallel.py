@@ -25,6 +25,8 @@ from .network import Sequential, read_npz, write_npz
 from .optim import SGD
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from distributed import Client
 
 
@@ -150,13 +152,22 @@ def local_client(workers: int) -> Iterator["Client | None"]:
         "threads_per_worker": 1,
         "memory_limit": None,
         "silence_logs": False,
+        "dashboard_address": None,
+        "scheduler_kwargs": {"dashboard_address": "localhost:0"},  # not 8787, which another may have
     }
     with warnings.catch_warnings():  # of an address that nothing here uses, and of slow disks
         for said in ("Couldn't detect a suitable IP", "Creating scratch directories"):
             warnings.filterwarnings("ignore", said)
-        client = Client(**threads, dashboard_address=None)
+        client = Client(**threads)
     with client:
+        client.loop.asyncio_loop.set_exception_handler(_unless_late)
         yield client
+
+
+def _unless_late(loop: "AbstractEventLoop", context: dict) -> None:
+    """What Dask waited for until its loop ended is no news: Python would say so whenever it next collects garbage."""
+    if not isinstance(context.get("exception"), TimeoutError):
+        loop.default_exception_handler(context)
 
 
 def _values(network: Sequential) -> list[Array]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -352,6 +353,27 @@ def test_workers_of_local_client_are_threads_here_and_end_with_it():
     assert (
         client.status == "closed" and threading.active_count() <= before + 2
     )  # which Dask keeps for the next
+
+
+def test_local_client_warns_of_no_port_and_opens_none_to_others():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with parallel.local_client(1) as first, parallel.local_client(1) as second:
+            servers = [client.cluster.scheduler.http_server for client in (first, second)]
+            assert {server.address for server in servers} <= {"127.0.0.1", "::1"}
+            assert servers[0].port != servers[1].port
+
+
+def test_local_client_is_silent_about_what_was_still_waited_for_and_about_nothing_else(caplog):
+    with parallel.local_client(1) as client:
+        loop = client.loop.asyncio_loop
+    for error in (TimeoutError("late"), ValueError("a fault")):
+        future = loop.create_future()
+        future.set_exception(error)
+        del future
+    assert [record.exc_info[1].args for record in caplog.records if record.name == "asyncio"] == [
+        ("a fault",)
+    ]
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "two"])
