@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
-from functools import partial
 from math import ceil
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -97,6 +96,7 @@ class Cluster:
         self.data: list[Future | None] = [None] * len(sources)
         self.home = [""] * len(sources)
         self.looked, self.known = -np.inf, set[str]()
+        self.asked: list[Future] = []
 
     def call(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """A method of the client, which gives up after the time-out."""
@@ -150,27 +150,32 @@ class Cluster:
             raise RuntimeError(f"fit: worker {has}, want {tasks.version()} as here")
 
     def send(self, shard: int, source: tasks.Source) -> "Future":
-        """A shard on its way to its worker."""
+        """A shard on its way to its worker; OSError where that is lost meanwhile."""
         import cloudpickle
 
         if callable(source):
             source = cloudpickle.dumps(source)  # what a worker cannot load is then an error of its task
         if isinstance(source, (bytes, str, PathLike)):
-            return self.submit(tasks.load, shard, source, shard=shard)
-        return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
+            key = f"load-of-shard-{shard}-{uuid4().hex}"
+            return self.submit({key: (tasks.load, shard, source)}, {key: shard})[0]
+        try:
+            return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
+        except KeyError as gone:  # the scheduler does not know this worker any more
+            raise OSError(f"worker {self.home[shard]} is lost") from gone
 
-    def submit(self, function: Callable[..., Any], *args: Any, shard: int | None = None) -> "Future":
-        """A task; one that has to do with a shard goes to where that is, if it can."""
+    def submit(self, calls: dict[str, tuple[Any, ...]], shards: dict[str, int]) -> list["Future"]:
+        """Tasks {key: (function, *arguments)} in one message; keys among the arguments stand for results.
+
+        Each goes to where its shard is, if it can. A message of its own for each would wait ten milliseconds for the last.
+        """
         import dask
+        from dask.highlevelgraph import HighLevelGraph
 
-        name, homes = (f"of-shard-{shard}", [self.home[shard]]) if shard is not None else ("", None)
-        key = f"{function.__name__}-{name}-{uuid4().hex}"
-        with dask.config.set(
-            {"distributed.admin.large-graph-warning-threshold": "1 PB"}
-        ):  # parameters are large
-            return self.client.submit(
-                function, *args, key=key, workers=homes, allow_other_workers=bool(homes)
-            )
+        homes = {key: self.home[shard] for key, shard in shards.items()}
+        with dask.annotate(workers=homes.__getitem__, allow_other_workers=True):
+            graph = HighLevelGraph({"calls": calls}, {"calls": set()})
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):  # parameters
+            return self.client.get(graph, [*calls], sync=False)
 
     def ask(self, make: Callable[[], list["Future"]], results: slice) -> list:
         """What the tasks that ``make`` submits give. Where workers or data are lost on the way, they are made anew.
@@ -185,7 +190,8 @@ class Cluster:
             try:
                 if time.monotonic() > self.looked + LOOK:
                     self.place()
-                futures = make()
+                # only now those of the step before are given up: that is a message, and this one would wait for it
+                self.asked = futures = make()
                 return [self.call(self.client.gather, future) for future in futures[results]]
             except (CancelledError, Cancelled, OSError) as lost:  # a TimeoutError is an OSError
                 if self.client.status != "running":
@@ -230,32 +236,42 @@ class Cluster:
         """How many examples each shard has, once it is known that they are alike and fit the network."""
 
         def make() -> list["Future"]:
-            vector = self.submit(tasks.identity, parameters)
-            return [
-                self.submit(tasks.examine, i, tasks.version(), program, vector, data, shard=i)
-                for i, data in enumerate(self.data)
-            ]
+            return self.submit(*self.each(tasks.examine, program, parameters, {i: () for i in shards}))
 
-        return alike(self.ask(make, slice(None)))
+        shards = range(len(self.data))
+        return alike(self.ask(make, slice(-len(shards), None)))
 
     def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
         """The sums of gradients and losses over the examples of a batch: {shard: their places in it}."""
 
         def make() -> list["Future"]:
-            small = parameters.nbytes * len(rows) < SMALL
-            vector = parameters if small else self.submit(tasks.identity, parameters)
-            sums = [
-                self.submit(
-                    tasks.summand, i, tasks.version(), program, vector, self.data[i], rows[i], shard=i
-                )
-                for i in rows
-            ]
-            levels = added(sums, partial(self.submit, tasks.add))
-            return [*([] if small else [vector]), *(future for level in levels for future in level)]
+            calls, shards = self.each(tasks.summand, program, parameters, {i: (rows[i],) for i in rows})
+
+            def add(*sums: str) -> str:
+                key = f"add-{len(calls)}-{uuid4().hex}"
+                calls[key], shards[key] = (tasks.add, *sums), shards[sums[0]]
+                return key
+
+            added([*calls][-len(rows) :], add)
+            return self.submit(calls, shards)
 
         (total,) = self.ask(make, slice(-1, None))
         return total
 
+    def each(self, function: Callable[..., Any], program: bytes, parameters: Array, more: dict[int, tuple]) -> tuple:  # fmt: skip
+        """({key: call of the function} for some shards, with ``more`` arguments for each, {key: shard})."""
+        run, vector = uuid4().hex, parameters
+        calls, shards = dict[str, tuple](), dict[str, int]()
+        if parameters.nbytes * len(more) >= SMALL:
+            vector = f"parameters-{run}"
+            calls[vector], shards[vector] = (tasks.identity, parameters), min(more)
+        for i, arguments in more.items():
+            key = f"{function.__name__}-of-shard-{i}-{run}"
+            calls[key] = function, i, tasks.version(), program, vector, self.data[i], *arguments
+            shards[key] = i
+        return calls, shards
+
     def release(self) -> None:
         """Let the workers forget the shards."""
+        self.asked.clear()
         self.cancel([f for f in self.data if f])

@@ -176,6 +176,19 @@ def test_more_sums_than_one_task_adds(three):
     same(together(three, shards, epochs=1, batch_size=80), alone(epochs=1, batch_size=80))
 
 
+def test_shard_for_a_worker_that_the_scheduler_has_just_lost(three, monkeypatch, wanted):
+    scatter, gone = Client.scatter, ["tcp://127.0.0.1:1"]
+
+    def once_in_vain(*args, **options):
+        if gone:
+            raise KeyError(gone.pop())
+        return scatter(*args, **options)
+
+    monkeypatch.setattr(Client, "scatter", once_in_vain)
+    same(together(three, arrays()), wanted)
+    assert not gone
+
+
 def test_large_parameters_go_out_as_a_task(three, monkeypatch, wanted):
     monkeypatch.setattr("cnnlib._cluster.SMALL", 0)
     same(together(three, arrays()), wanted)
