@@ -33,9 +33,11 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import batch_size  # noqa: E402
 import choices  # noqa: E402
+import ddp  # noqa: E402
 import floor  # noqa: E402
 import loops  # noqa: E402
 import others  # noqa: E402
+import parallel  # noqa: E402
 import shapes  # noqa: E402
 import startup  # noqa: E402
 import step  # noqa: E402
@@ -506,3 +508,96 @@ def test_stored_loops_belong_to_the_chapter_as_it_is():
     assert results["hardware"]["caches_kb"].keys() == {"L1", "L2", "L3"}
     assert results["step"]["ratio"].keys() == {"batch_first", *TORCH}
     assert list(results["step"]["batch_ms"]) == ["1", "4", "16", "64", "256", "1000"]
+
+
+def check_parallel(results, batches, **more):
+    """The fields that the chapter draws, and that each follows from those it is made of."""
+    machine, engines = results["machine"], {"one": [1], "dask": [1, 2]} | more
+    assert list(machine) == MACHINE and machine["threads"] == 1 and results["dtype"] == "float32"
+    cases = [(name, n) for name in parallel.NETS for n in batches]
+    wanted = [(*case, kind, n) for case in cases for kind, several in engines.items() for n in several]
+    steps = {
+        tuple(found[key] for key in ("network", "batch", "engine", "workers")): found
+        for found in results["steps"]
+    }
+    assert list(steps) == wanted and len(results["steps"]) == len(wanted)
+    for found in steps.values():
+        low, high = found["ms"]["quartiles"]
+        assert (
+            0 < found["ms"]["min"] <= low <= found["ms"]["median"] <= high
+            and 0 < found["rounds"] <= found["of_rounds"]
+        )
+    for name, n in cases:
+        ratios = results["scaling"][name][str(n)]
+        assert list(ratios) == list(engines)[1:]
+        for kind, found in ratios.items():
+            for field, key in (("medians", "median"), ("minima", "min")):
+                one, two = (steps[name, n, kind, workers]["ms"][key] for workers in (1, 2))
+                assert found[field] == pytest.approx(one / two, rel=2e-3)
+            assert found["rounds"] > 0
+    for name, make in parallel.NETS.items():
+        found, packed = results["bytes"][name], parallel.packed(make())
+        assert (found["parameters"], found["dtype"], found["packed"]) == (
+            packed.size,
+            "float32",
+            packed.nbytes,
+        )
+        for way in ("down_per_worker", "up_per_worker"):  # and what says whose they are
+            assert packed.nbytes <= found[way] <= packed.nbytes + 20_000, (name, way)
+    assert list(results["scheduler_ms"]["by_tasks"]) == ["1", "3", "5", "9"]
+    model = results["model"]
+    shards = [
+        (f"{name} {batch} {n}", n, results["bytes"][name]["packed"]) for name, batch in cases for n in (1, 2)
+    ]
+    shards += [(f"nothing {n}", n, 8 * 2) for n in parallel.SHARDS]
+    assert list(model["above_ms"]) == [case for case, *_ in shards]
+    again = parallel.fitted({case: (n, size, model["above_ms"][case]) for case, n, size in shards})
+    for name in ("latency_ms", "per_task_ms", "bandwidth_MB_s", "residuals"):
+        assert again[name] == pytest.approx(model[name], rel=1e-2, abs=2e-3), name
+    assert model["assumed"] == {"bandwidth_MB_s": 125.0, "latency_ms": 0.1}
+    for name in ("compute_ms_per_example", "side_by_side"):
+        assert model[name].keys() == parallel.NETS.keys() and min(model[name].values()) > 0
+
+
+def test_parallel_runs_and_stores_what_it_prints(tmp_path):
+    path = tmp_path / "parallel.json"
+    printed = run("parallel.py", "--light", "--rounds", "1", "--batches", "2", "4", "--json", path)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    check_parallel(results, [2, 4])
+    assert f"a step that computes nothing: {results['scheduler_ms']} ms" in printed
+    assert all(f"{found['ms']} ms" in printed for found in results["steps"])
+
+
+def test_stored_parallel_steps_are_whole():
+    results = json.loads((ROOT / "cnnlib" / "data" / "parallel.json").read_text(encoding="utf-8"))
+    check_parallel(results, [64, 1024], ddp=[1, 2])
+    assert results["machine"]["torch"]
+    assert min(found["rounds"] for found in results["steps"]) >= 10
+
+
+def test_model_of_a_step_finds_the_costs_that_made_its_times():
+    sizes = [(n, size) for n in (1, 2, 8, 9) for size in (16, 4_000_000)]
+    assert [parallel.tasks_of(n) for n in (1, 2, 8, 9, 64, 65)] == [1, 3, 9, 12, 73, 65 + 9 + 2 + 1]
+    assert [parallel.path_of(n) for n in (1, 2, 8, 9)] == [4, 6, 18, 20]
+    ms = [5 + 0.5 * parallel.tasks_of(n) + parallel.path_of(n) * size / 1e6 / 0.8 for n, size in sizes]
+    found = parallel.fitted({str(case): (*case, ms) for case, ms in zip(sizes, ms)})
+    assert (found["latency_ms"], found["per_task_ms"], found["bandwidth_MB_s"]) == (5, 0.5, 800)
+    assert max(map(abs, found["residuals"].values())) < 1e-3
+
+
+def test_parallel_stops_where_an_engine_trains_another_network():
+    net, shards = parallel.NETS["lenet"](), parallel.cut(*step.images("net1", 4), 1)
+    compared = {"one 1": parallel.one(copy.deepcopy(net), shards, 0.1)}
+    parallel.agree(compared | {"other 1": parallel.one(copy.deepcopy(net), shards, 0.1)})
+    compared = {"one 1": parallel.one(copy.deepcopy(net), shards, 0.1)}
+    with pytest.raises(AssertionError, match="other 1"):
+        parallel.agree(compared | {"other 1": parallel.one(copy.deepcopy(net), shards, 0.2)})
+
+
+@pytest.mark.skipif(not timing.installed("torch"), reason="PyTorch is not installed")
+def test_ddp_does_the_steps_of_training():
+    net, (x, t) = parallel.NETS["lenet"](), step.images("net1", 6)
+    with ddp.ranks(2) as group:
+        compared = {"one 1": parallel.one(copy.deepcopy(net), parallel.cut(x, t, 1), 0.1)}
+        compared["ddp 2"] = group(net, parallel.cut(x, t, 2), 0.1)
+        parallel.agree(compared)
