@@ -260,11 +260,11 @@ class Cluster:
 
     def each(self, function: Callable[..., Any], program: bytes, parameters: Array, more: dict[int, tuple]) -> tuple:  # fmt: skip
         """({key: call of the function} for some shards, with ``more`` arguments for each, {key: shard})."""
-        run, vector = uuid4().hex, parameters
-        calls, shards = dict[str, tuple](), dict[str, int]()
+        run, calls, shards = uuid4().hex, dict[str, tuple](), dict[str, int]()
+        vector: Array | str = parameters
         if parameters.nbytes * len(more) >= SMALL:
-            vector = f"parameters-{run}"
-            calls[vector], shards[vector] = (tasks.identity, parameters), min(more)
+            vector = key = f"parameters-{run}"
+            calls[key], shards[key] = (tasks.identity, parameters), min(more)
         for i, arguments in more.items():
             key = f"{function.__name__}-of-shard-{i}-{run}"
             calls[key] = function, i, tasks.version(), program, vector, self.data[i], *arguments
