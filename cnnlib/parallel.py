@@ -146,19 +146,13 @@ def local_client(workers: int) -> Iterator["Client | None"]:
     except ImportError as problem:
         raise ModuleNotFoundError("local_client: its workers need Dask: pip install distributed") from problem
     getLogger("distributed").setLevel(ERROR)  # what threads say that end, or that a busy machine lets wait
-    threads = {
-        "processes": False,
-        "n_workers": workers,
-        "threads_per_worker": 1,
-        "memory_limit": None,
-        "silence_logs": False,
-        "dashboard_address": None,
-        "scheduler_kwargs": {"dashboard_address": "localhost:0"},  # not 8787, which another may have
-    }
+    threads = {"processes": False, "n_workers": workers, "threads_per_worker": 1, "memory_limit": None}
+    quiet = {"silence_logs": False, "dashboard_address": None}
+    port = {"dashboard_address": "localhost:0"}  # not 8787, which another may have
     with warnings.catch_warnings():  # of an address that nothing here uses, and of slow disks
         for said in ("Couldn't detect a suitable IP", "Creating scratch directories"):
             warnings.filterwarnings("ignore", said)
-        client = Client(**threads)
+        client = Client(**threads, **quiet, scheduler_kwargs=port)
     with client:
         client.loop.asyncio_loop.set_exception_handler(_unless_late)
         yield client
