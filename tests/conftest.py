@@ -1,5 +1,6 @@
 """The book, built once for all tests that look at it, and a browser to look at it."""
 
+import gc
 import json
 import os
 import re
@@ -111,3 +112,11 @@ def axe():
     """The script of axe-core."""
     need(None if browsing.AXE.is_file() else "axe-core is not installed: run npm ci --prefix tests/browser")
     return browsing.AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """For a file that runs Dask in this process: what it leaves is collected here. Python writes a traceback for some of it,
+    for which 3.11 parses a line, and amid another test's ast.parse that is a SystemError there."""
+    yield
+    gc.collect()

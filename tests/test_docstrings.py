@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cnnlib import practice, show
 
+pytestmark = pytest.mark.usefixtures("dask")
 MODULES = ["cnnlib", *sorted(info.name for info in pkgutil.walk_packages(cnnlib.__path__, "cnnlib."))]
 GIVEN = {"np": np, "practice": practice, "show": show} | {n: getattr(cnnlib, n) for n in cnnlib.__all__}
 

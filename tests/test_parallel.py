@@ -41,6 +41,8 @@ from cnnlib import (
     training,
 )
 
+pytestmark = pytest.mark.usefixtures("dask")
+
 
 def cluster(n):
     """A client with so many workers, threads of this process."""

@@ -21,9 +21,10 @@ from cnnlib import SGD, SoftmaxCrossEntropy, parallel, training
 from cnnlib import _tasks as tasks
 
 HERE = Path(__file__).resolve().parent
-pytestmark = pytest.mark.skipif(
-    os.name == "nt", reason="the signals that stop and kill are those of Linux and macOS"
-)
+pytestmark = [
+    pytest.mark.usefixtures("dask"),
+    pytest.mark.skipif(os.name == "nt", reason="the signals that stop and kill are those of Linux and macOS"),
+]
 
 
 class Workers:
