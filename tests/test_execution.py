@@ -90,8 +90,11 @@ if sys.platform != "win32":
     }
 if sys.platform == "linux":
     REFUSED["the_machine"] = (
-        ["_ = open('/proc/cpuinfo').read()"],
-        {"Cell 0": "may not read what differs from machine to machine: /proc/cpuinfo"},
+        ["_ = open('/proc/cpuinfo').read()", "exec('open(\"/etc/passwd\")', {'__name__': 'psutil'})"],
+        {
+            "Cell 0": "may not read what differs from machine to machine: /proc/cpuinfo",
+            "Cell 1": "may not read what differs from machine to machine: /etc/passwd",
+        },
     )
 # The cells of one notebook: each shows something that is otherwise where pytest runs it.
 SURROUNDINGS = {

@@ -67,7 +67,7 @@ def install(*, tree, box, own, megabytes):
                 writes(path)
             elif within(path, tree) and not within(path, *readable):
                 raise refusal(f"read the files of the book: {path}")
-            elif started and within(path, *MACHINE) and not asked_by_psutil():
+            elif started and within(path, *MACHINE) and not (within(path, "/proc") and asked_by_psutil()):
                 raise refusal(f"read what differs from machine to machine: {path}")
         elif event in CHANGES:
             if any(number != -1 for number in args[CHANGES[event] :]):
@@ -107,7 +107,7 @@ def asked_by_psutil():
     """Whether it is psutil that opens a file. Dask's workers, which `cnnlib.parallel.local_client` starts as threads of this
     process, watch its memory so; a cell cannot import psutil."""
     frame = sys._getframe()
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] != "psutil":
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] != "psutil":
         frame = frame.f_back
     return frame is not None
 

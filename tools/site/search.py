@@ -64,17 +64,22 @@ def stems(text):
 
 
 @cache
-def table():
-    """(groups, background): lists of stems for each phrase of each line of `search.toml`, and the headings of sections
-    and the titles of pages that come after others."""
-    read = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    return [[stems(phrase) for phrase in group] for group in read["same"]], set(read["background"])
+def settings():
+    """What `search.toml` says."""
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 
 @cache
+def table():
+    """(groups, background): lists of stems for each phrase of each line of `search.toml`, and the headings of sections
+    and the titles of pages that come after others."""
+    same = [[stems(phrase) for phrase in group] for group in settings()["same"]]
+    return same, set(settings()["background"])
+
+
 def without():
     """The headings below which nothing is searched."""
-    return set(tomllib.loads(TABLE.read_text(encoding="utf-8"))["without"])
+    return set(settings()["without"])
 
 
 def tokens(text, groups):
@@ -232,7 +237,7 @@ def as_script(index, groups, found):
 
 def outside():
     """The pages that no table of contents has, as sections: `search.toml` says what is found of them."""
-    for page in tomllib.loads(TABLE.read_text(encoding="utf-8"))["pages"]:
+    for page in settings()["pages"]:
         fields = {"heading": page["title"], "above": "", "marked": "", "text": page["text"], "code": ""}
         yield {"url": page["url"], "where": [page["title"]], "text": [page["text"]], "fields": fields}
 
