@@ -6,7 +6,7 @@
 The workers are processes of this machine: what is measured is its loopback, never a network. All engines take turns, and
 each worker has the same number of the batch's examples, which it takes out of its shard anew in each step:
 
-- one: training.step in this process; its rows are x[..., batch], as training.fit takes them
+- one: training.step in this process, on rows that are taken out as training.fit does it
 - dask: a step of parallel.fit with so many workers, and as many shards
 - ddp: the same network and step in PyTorch, with so many processes, on gloo
 
@@ -52,7 +52,7 @@ def one(net, shards, lr):
     """Steps in this process."""
     ((x, t, rows),) = shards
     loss, optimizer = SoftmaxCrossEntropy(), SGD(net, lr)
-    return lambda: training.step(net, loss, optimizer, x[..., rows], t[rows])
+    return lambda: training.step(net, loss, optimizer, np.take(x, rows, -1), t[rows])
 
 
 def dask(client, net, shards, lr):

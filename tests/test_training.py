@@ -170,6 +170,19 @@ def test_no_epochs_change_nothing():
         assert trained(epochs=0, net=net, rng=rng)[1] == {"loss": [], "batch_loss": []}
 
 
+def test_batches_lie_in_memory_in_the_order_of_their_axes():
+    class Seen(Dense):
+        def forward(self, x):
+            orders.append(x.flags.c_contiguous)
+            return super().forward(x)
+
+    orders = []
+    network = Sequential(Seen(2, 3, rng=0))
+    x, t = np.random.default_rng(0).normal(size=(2, 10)), np.arange(10) % 3
+    training.fit(network, SoftmaxCrossEntropy(), SGD(network, 0.1), x, t, epochs=1, batch_size=4, rng=0)
+    assert orders == [True] * 3
+
+
 def test_fit_leaves_the_examples_alone():
     x, t = examples()
     with untouched(x, t):
