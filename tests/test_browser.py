@@ -91,7 +91,8 @@ HEARD = """[...document.querySelectorAll("article mjx-container > mjx-assistive-
 # How high they are at each place, and how long their formulas and sentences are above that.
 HEIGHTS = f"""(root, places) => new Set(places.map(at => {{
   at.forEach((place, axis) => ({PUT})(root, axis, place));
-  return Math.round(root.getBoundingClientRect().height);
+  const buttons = [...root.querySelectorAll('.cnn-axis label span')].map(e => Math.round(10 * e.getBoundingClientRect().width));
+  return [Math.round(root.getBoundingClientRect().height), ...buttons].join();
 }})).size"""
 ICONS = "[...document.querySelectorAll('svg.svg-inline--fa, i[class*=fa-], span[class*=fa-]')].map(e => !!e.querySelector('path'))"
 # Text of the page itself that cannot be seen.
@@ -477,7 +478,8 @@ def test_the_tab_key_reaches_every_control_by_its_name(view):
 
 
 def test_frames_keep_one_height_while_they_move(view):
-    """In sight and on the way there: each frame of those is looked at."""
+    """In sight and on the way there: each frame of those is looked at. A chosen button is as wide as it was, or its row
+    would break in another place."""
     for root, stored in frames_on(view):
         root.scroll_into_view_if_needed()
         browsing.settle(view.page)
@@ -1166,6 +1168,10 @@ SPOILT = {
         test_frames_keep_one_height_while_they_move,
         "document.head.insertAdjacentHTML('beforeend', '<style>.cnn-view {min-height: 0 !important}</style>'); "
         "document.querySelectorAll('.cnn-view').forEach(e => { e.lastElementChild.style.paddingTop = '9px'; })",
+    ),
+    "a button that grows": (
+        test_frames_keep_one_height_while_they_move,
+        "document.head.insertAdjacentHTML('beforeend', '<style>.cnn-axis input:checked+span {font-weight: 600}</style>')",
     ),
     "a text said twice": (
         test_each_frames_is_one_group_with_a_title_and_its_text_is_said_once,
