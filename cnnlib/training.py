@@ -35,8 +35,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, x: Array, t: Array,
         order = rng.permutation(N)
         batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
         # np.take leaves them in C's order, which x[..., batch] does not: up to a fifth of a step
-        parts = ((np.take(x, batch, -1), np.take(t, batch, -1)) for batch in batches)
-        losses = [step(network, loss, optimizer, *part) for part in parts]
+        losses = [step(network, loss, optimizer, *(np.take(a, batch, -1) for a in (x, t))) for batch in batches]
         history["batch_loss"] += losses
         total = sum(J * loss.divisor(len(batch)) for J, batch in zip(losses, batches))
         history["loss"].append(total / loss.divisor(N))
