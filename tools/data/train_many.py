@@ -122,7 +122,7 @@ def steps(settings, network, x, t, rng):
 def run(settings, start):
     """What is stored of a run: mean loss of each epoch, accuracy on the examples to judge by after each epoch (where these
     are the test set, after the last one only), the losses of the first steps; with ``every``, the loss on the held-out
-    examples and what was seen by then, each so many examples, in place of the first two."""
+    examples and what was seen by then, each so many examples, in place of the first."""
     x, t, x_judge, t_judge = load(settings["data"], settings["dtype"], settings["held_out"])
     network, rng, judge = build(settings, start), np.random.default_rng([1, start]), SoftmaxCrossEntropy()
     first, losses, history = [], [], {"loss": [], "accuracy": []}
@@ -133,17 +133,17 @@ def run(settings, start):
             return as_number(judge.forward(network.forward(x_judge), t_judge), 4)
 
     if due:
-        history = {"seen": [0], "held_out_loss": [held_out_loss()]}
+        history = {"seen": [0], "held_out_loss": [held_out_loss()], "accuracy": []}
     try:
         for seen, J in steps(settings, network, x, t, rng):
             first += [as_number(J, 7)] * (len(first) < FIRST_STEPS)
             losses.append(J)
-            if due:
-                if seen >= due * len(history["held_out_loss"]):
-                    history["seen"].append(seen)
-                    history["held_out_loss"].append(held_out_loss())
-            elif seen % len(t) == 0:
-                history["loss"].append(as_number(np.mean(losses), 4))
+            if due and seen >= due * len(history["held_out_loss"]):
+                history["seen"].append(seen)
+                history["held_out_loss"].append(held_out_loss())
+            if seen % len(t) == 0:
+                if not due:
+                    history["loss"].append(as_number(np.mean(losses), 4))
                 losses = []
                 if settings["held_out"] or seen == settings["epochs"] * len(t):
                     history["accuracy"].append(as_number(training.accuracy(network, x_judge, t_judge), 4))
