@@ -12,6 +12,7 @@ import browsing
 import numpy as np
 import pytest
 from conftest import need
+from train_many import from_chapter
 
 import cnnlib
 from cnnlib import (
@@ -585,6 +586,13 @@ def test_model_of_a_step_finds_the_costs_that_made_its_times():
     found = parallel.fitted({str(case): (*case, ms) for case, ms in zip(sizes, ms)})
     assert (found["latency_ms"], found["per_task_ms"], found["bandwidth_MB_s"]) == (5, 0.5, 800)
     assert max(map(abs, found["residuals"].values())) < 1e-3
+
+
+def test_the_chapter_draws_the_model_that_is_fitted():
+    m, h, _ = from_chapter("beyond_one_machine", ["m", "h", "levels"], {})
+    workers = range(1, 1001)
+    assert [m(R) for R in workers] == [parallel.tasks_of(R) for R in workers]
+    assert [h(R) for R in workers] == [parallel.path_of(R) for R in workers]
 
 
 def test_parallel_stops_where_an_engine_trains_another_network():

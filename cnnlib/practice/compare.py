@@ -88,10 +88,15 @@ def _floats(array):
     return array if array.size > MOST else array.astype(float)
 
 
+def apart(mine, right, off):
+    """Where two arrays of one shape differ by more than this; NaN is what is wanted where NaN is right."""
+    with np.errstate(all="ignore"):
+        return ~((np.abs(mine - right) <= off) | (np.isnan(mine) & np.isnan(right)))
+
+
 def close(mine, right, off):
     """Whether two arrays have one shape and the same numbers, each no further off than this."""
-    with np.errstate(all="ignore"):
-        return mine.shape == right.shape and bool(np.all(np.abs(mine - right) <= off))
+    return mine.shape == right.shape and not apart(mine, right, off).any()
 
 
 def shape(mine, right):
@@ -117,9 +122,9 @@ def fault(mine, right, off, sizes=(), labels=()):
     labels: the names of a vector's numbers."""
     if wrong := shape(mine, right):
         return wrong
-    if not np.isfinite(mine).all():
-        at = first(~np.isfinite(mine))
-        return f"{np.sum(~np.isfinite(mine))} of {mine.size} numbers are NaN or infinite{at and f', the first at {at}'}"
+    if (odd := ~np.isfinite(mine) & np.isfinite(right)).any():
+        at = first(odd)
+        return f"{odd.sum()} of {mine.size} numbers are NaN or infinite{at and f', the first at {at}'}"
     if close(mine, right, off):
         return ""
     return _whole(mine, right, off, dict(sizes)) or differing(mine, right, off, labels)
@@ -133,7 +138,7 @@ def first(where):
 
 def differing(mine, right, off, labels=()):
     """How many numbers differ, and the first that does, by its index and what it is."""
-    bad = ~(np.abs(mine - right) <= off)
+    bad = apart(mine, right, off)
     if not (at := first(bad)):
         return f"{mine:.6g} differs from the right number"
     many = f"{bad.sum()} of {bad.size} numbers differ"

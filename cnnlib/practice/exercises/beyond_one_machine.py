@@ -10,13 +10,13 @@ from ..exercise import array, function, number
     why="A sum and a count say all; a mean alone has forgotten how many examples it is of.",
     hints=(
         "The answers are sums. Add them, and add the numbers of examples.",
-        "8 / 8 is the gradient. For the other, divide each answer by its own count first: 3, 1 and −3.",
+        "12 / 8 is the gradient. For the other, divide each answer by its own count first: 5, 1 and −3.",
     ),
     labels=("gradient", "mean of means"),
 )
 def by_hand():
     """The gradient from three sums and counts, and the mean of the means."""
-    sums, counts = np.array([6.0, 5, -3]), np.array([2, 5, 1])
+    sums, counts = np.array([10.0, 5, -3]), np.array([2, 5, 1])
     right = np.array([sums.sum() / counts.sum(), np.mean(sums / counts)])
     return right, {
         "divide by the number of examples, 8, not by that of the workers": np.array(
@@ -85,6 +85,8 @@ def _answers():
     rng = np.random.default_rng(3)
     for counts in ((4, 4), (5, 0, 3), (0, 1, 8, 0, 2)):
         yield ([(rng.standard_normal((2, 3)) if n else np.full((2, 3), np.nan), n) for n in counts],)
+    broken = np.array([[1.0, np.nan, -2.0]])  # of a worker whose examples give no number
+    yield ([(np.array([[3.0, 1.0, 4.0]]), 2), (broken, 3), (np.full((1, 3), np.nan), 0)],)
 
 
 @function(
@@ -99,6 +101,9 @@ def _answers():
 def write_it():
     """combined(answers) -> the gradient of the batch."""
     return combined, {
+        "a worker that has examples, and nan, has gone wrong: its nan must not become 0": lambda answers: (
+            sum(n * np.nan_to_num(g) for g, n in answers) / sum(n for _, n in answers)
+        ),
         "that is the mean of the means": lambda answers: (
             sum(g for g, n in answers if n) / sum(n > 0 for _, n in answers)
         ),
