@@ -34,8 +34,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, x: Array, t: Array,
     for _ in _bar(range(epochs)) if progress else range(epochs):
         order = rng.permutation(N)
         batches = [order[start : start + batch_size] for start in range(0, N, batch_size)]
-        # np.take leaves them in C's order, which x[..., batch] does not: up to a fifth of a step
-        losses = [step(network, loss, optimizer, *(np.take(a, batch, -1) for a in (x, t))) for batch in batches]
+        # take leaves them in C's order, which x[..., batch] does not: up to a fifth of a step
+        losses = [step(network, loss, optimizer, *(a.take(batch, -1) for a in (x, t))) for batch in batches]
         history["batch_loss"] += losses
         total = sum(J * loss.divisor(len(batch)) for J, batch in zip(losses, batches))
         history["loss"].append(total / loss.divisor(N))
