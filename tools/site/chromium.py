@@ -5,7 +5,10 @@ import shutil
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-NAMES = "chromium chromium-browser google-chrome google-chrome-stable chrome msedge".split()
+NAMES = [
+    *"chromium-headless-shell chrome-headless-shell".split(),  # the same without a window, and a sixth faster
+    *"chromium chromium-browser google-chrome google-chrome-stable chrome msedge".split(),
+]
 PLACES = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
