@@ -31,7 +31,7 @@ import timing
 
 from cnnlib import SGD, Dense, Sequential, SoftmaxCrossEntropy, parallel, training
 from cnnlib import _tasks as tasks
-from cnnlib._cluster import FAN_IN, Cluster
+from cnnlib._cluster import FAN_IN, SMALL, Cluster
 
 NETS = {"net2": lambda: step.network("net2"), "lenet": loops.lenet}
 IMAGES = {"net2": "net2", "lenet": "net1"}
@@ -165,9 +165,10 @@ def bytes_of(client, do, steps=10):
     return round(down), round(up)
 
 
-def tasks_of(shards):
-    """How many tasks a step has: a sum for each shard, and those that add sums."""
-    count = left = shards
+def tasks_of(shards, size=0):
+    """How many tasks a step has: a sum for each shard, those that add sums, and one that hands out parameters of so many bytes
+    where they are large."""
+    left, count = shards, shards + (shards * size >= SMALL)
     while left > 1:
         left = ceil(left / FAN_IN)
         count += left
@@ -188,7 +189,7 @@ def fitted(above):
 
     ``above``: {name: (shards, bytes of the parameters, ms)}.
     """
-    rows = [[1.0, tasks_of(n), path_of(n) * size / 1e6] for n, size, _ in above.values()]
+    rows = [[1.0, tasks_of(n, size), path_of(n) * size / 1e6] for n, size, _ in above.values()]
     ms = np.array([ms for *_, ms in above.values()])
     (fixed, task, per_mb), *_ = np.linalg.lstsq(np.array(rows), ms)
     off = ms - rows @ np.array([fixed, task, per_mb])

@@ -582,7 +582,7 @@ def test_model_of_a_step_finds_the_costs_that_made_its_times():
     sizes = [(n, size) for n in (1, 2, 8, 9) for size in (16, 4_000_000)]
     assert [parallel.tasks_of(n) for n in (1, 2, 8, 9, 64, 65)] == [1, 3, 9, 12, 73, 65 + 9 + 2 + 1]
     assert [parallel.path_of(n) for n in (1, 2, 8, 9)] == [4, 6, 18, 20]
-    ms = [5 + 0.5 * parallel.tasks_of(n) + parallel.path_of(n) * size / 1e6 / 0.8 for n, size in sizes]
+    ms = [5 + 0.5 * parallel.tasks_of(n, size) + parallel.path_of(n) * size / 1e6 / 0.8 for n, size in sizes]
     found = parallel.fitted({str(case): (*case, ms) for case, ms in zip(sizes, ms)})
     assert (found["latency_ms"], found["per_task_ms"], found["bandwidth_MB_s"]) == (5, 0.5, 800)
     assert max(map(abs, found["residuals"].values())) < 1e-3
@@ -591,7 +591,8 @@ def test_model_of_a_step_finds_the_costs_that_made_its_times():
 def test_the_chapter_draws_the_model_that_is_fitted():
     m, h, _ = from_chapter("beyond_one_machine", ["m", "h", "levels"], {})
     workers = range(1, 1001)
-    assert [m(R) for R in workers] == [parallel.tasks_of(R) for R in workers]
+    for size in (16, 138_488, 3_300_232):
+        assert [m(R, size) for R in workers] == [parallel.tasks_of(R, size) for R in workers]
     assert [h(R) for R in workers] == [parallel.path_of(R) for R in workers]
 
 

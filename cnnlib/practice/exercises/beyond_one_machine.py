@@ -51,6 +51,9 @@ def traffic():
             [right[0] / 2, right[1]]
         ),
         "what the client receives counts as well": np.array([right[0], right[1] / 2]),
+        "the client of this star receives a sum from each worker, not their total": np.array(
+            [right[0], (R + 1.0) * B]
+        ),
         "in the ring a worker never sends its own sum to all others": np.array([2.0 * (R - 1) * B, right[1]]),
     }
 
@@ -103,6 +106,9 @@ def write_it():
     return combined, {
         "a worker that has examples, and nan, has gone wrong: its nan must not become 0": lambda answers: (
             sum(n * np.nan_to_num(g) for g, n in answers) / sum(n for _, n in answers)
+        ),
+        "0 times nan is nan: leave out who had no example": lambda answers: (
+            sum(n * g for g, n in answers) / sum(n for _, n in answers)
         ),
         "that is the mean of the means": lambda answers: (
             sum(g for g, n in answers if n) / sum(n > 0 for _, n in answers)
