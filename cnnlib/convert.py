@@ -43,7 +43,7 @@ def _with_examples(x: ArrayLike, who: str) -> Array:
 
 def state_dict(network: Sequential) -> dict[str, Array]:
     """{"0.weight": W, "0.bias": b, ...}: copies of a Sequential's parameters, named as in the ``nn.Sequential`` of
-    the same layers.
+    the same layers. ValueError for what is no Sequential.
 
     Conv2d (C_out, C_in, KH, KW), Conv1d (C_out, C_in, K), Dense (D_out, D_in), biases (C_out,) or (D_out,): the
     shapes that PyTorch has, too. ``Flatten`` takes channels, rows, columns in both, so no weight changes its place.
@@ -51,7 +51,7 @@ def state_dict(network: Sequential) -> dict[str, Array]:
     >>> {name: value.shape for name, value in state_dict(Sequential(Dense(4, 3))).items()}
     {'0.weight': (3, 4), '0.bias': (3,)}
     """
-    return {_name(name): layer.params[key].copy() for name, layer, key in network.named()}
+    return {name: param.copy() for name, param in _named(network, "state_dict").items()}
 
 
 def load_state_dict(network: Sequential, state: Mapping[str, ArrayLike]) -> Sequential:
@@ -63,7 +63,7 @@ def load_state_dict(network: Sequential, state: Mapping[str, ArrayLike]) -> Sequ
     >>> np.array_equal(*(net.layers[0].params["W"] for net in (network, load_state_dict(other, state_dict(network)))))
     True
     """
-    places = {_name(name): layer.params[key] for name, layer, key in network.named()}
+    places = _named(network, "load_state_dict")
     values = {name: np.asarray(value) for name, value in state.items()}
     for name in values:
         if name not in places:
@@ -81,7 +81,10 @@ def load_state_dict(network: Sequential, state: Mapping[str, ArrayLike]) -> Sequ
     return network
 
 
-def _name(name: str) -> str:
-    """ "0.weight" for "0.W"."""
-    place, _, key = name.rpartition(".")
-    return f"{place}.{NAMES[key]}"
+def _named(network: Sequential, who: str) -> dict[str, Array]:
+    """The parameters by PyTorch's names: "0.weight" for "0.W"."""
+    if not isinstance(network, Sequential):
+        raise ValueError(f"{who}: got {type(network).__name__}, want a Sequential")
+    return {
+        f"{name.rpartition('.')[0]}.{NAMES[key]}": layer.params[key] for name, layer, key in network.named()
+    }

@@ -41,6 +41,15 @@ def test_a_state_dict_has_pytorchs_names_and_copies():
         assert np.array_equal(value, layer.params[key]) and not np.shares_memory(value, layer.params[key])
 
 
+@pytest.mark.parametrize("other", [Dense(4, 3), [Dense(4, 3)], None, "net"])
+def test_only_a_network_has_a_state_dict(other):
+    said = f"got {type(other).__name__}, want a Sequential"
+    with pytest.raises(ValueError, match=f"^state_dict: {said}$"):
+        state_dict(other)
+    with pytest.raises(ValueError, match=f"^load_state_dict: {said}$"):
+        load_state_dict(other, {})
+
+
 def test_a_state_dict_that_is_loaded_makes_the_same_network():
     one, other, x = small_lenet(), small_lenet(), numbers((2, 9, 10, 3), 1)
     for layer, key in one.parameters():
