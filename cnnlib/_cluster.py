@@ -62,13 +62,12 @@ class Alone:
 
     def examine(self, program: bytes, parameters: Array) -> list[int]:
         """As ``Cluster.examine``."""
-        asked = tasks.version(), program, parameters
-        return alike([tasks.examine(i, *asked, data) for i, data in enumerate(self.data)])
+        return alike([tasks.examine(i, program, parameters, data) for i, data in enumerate(self.data)])
 
     def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
         """As ``Cluster.step``."""
-        asked = tasks.version(), program, parameters
-        return added([tasks.summand(i, *asked, self.data[i], rows[i]) for i in rows], tasks.add)[-1][0]
+        sums = [tasks.summand(i, program, parameters, self.data[i], rows[i]) for i in rows]
+        return added(sums, tasks.add)[-1][0]
 
     def release(self) -> None:
         """Forget the shards."""
@@ -267,7 +266,7 @@ class Cluster:
             calls[key], shards[key] = (tasks.identity, parameters), min(more)
         for i, arguments in more.items():
             key = f"{function.__name__}-of-shard-{i}-{run}"
-            calls[key] = function, i, tasks.version(), program, vector, self.data[i], *arguments
+            calls[key] = function, i, program, vector, self.data[i], *arguments
             shards[key] = i
         return calls, shards
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cache
 from hashlib import sha256
-from math import prod
 from os import PathLike
 from pathlib import Path
 from time import time
@@ -24,9 +23,7 @@ from .network import Sequential, read_npz
 Examples = tuple[Array, Array]
 Source = Examples | str | PathLike | Callable[[], Examples]
 Sum = tuple[Array, float]  # of the gradients, packed, and of the losses
-last = (
-    threading.local()
-)  # a thread's network: it keeps its memory from one batch to the next, as on one machine
+last = threading.local()  # a thread's network keeps its memory from one batch to the next, as on one machine
 
 
 @cache
@@ -78,32 +75,44 @@ def unpack(vector: Array, like: list[Array]) -> list[Array]:
     return [part.reshape(a.shape).astype(a.dtype, copy=False) for part, a in zip(parts, like)]
 
 
+class Blank:
+    """Stands for an array: it is one of zeros once it has been unpickled, under all names that the array has."""
+
+    def __init__(self, array: Array):
+        self.form = array.shape, array.dtype
+
+    def __reduce__(self) -> tuple:
+        return np.zeros, self.form
+
+
 def program(network: Sequential, loss: Loss) -> bytes:
-    """The network without its numbers, and the loss as a sum: what a worker needs once it has the parameters."""
+    """The version, the network without its numbers, and the loss as a sum: what a worker needs beside the parameters."""
     try:
         from cloudpickle import dumps  # as Dask, which brings it: layers of your own go with their source
     except ImportError:
         from pickle import dumps
 
-    bare, forms = (
-        deepcopy(network),
-        [(layer.params[key].shape, layer.params[key].dtype) for layer, key in network.parameters()],
-    )
-    for layer, key in bare.parameters():
-        layer.params[key] = layer.grads[key] = np.empty(0)
-    summed = deepcopy(loss)
+    arrays = [a for layer in network.layers for kept in (layer.params, layer.grads) for a in kept.values()]
+    blank = {id(array): Blank(array) for array in arrays if isinstance(array, np.ndarray)}
+    bare, summed = deepcopy((network, loss), blank)
     summed.reduction = "sum"
-    return dumps((bare, summed, forms))
+    return version().encode() + b"\n" + dumps((bare, summed))
 
 
 def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
-    """The network of a ``program`` with its parameters, the vector (P,), and the loss."""
-    if getattr(last, "program", None) != program:
-        last.network, last.program = pickle.loads(program), program
-    network, loss, forms = last.network
-    at = 0
-    for (layer, key), (shape, dtype) in zip(network.parameters(), forms):
-        layer.params[key] = parameters[at : (at := at + prod(shape))].reshape(shape).astype(dtype, copy=False)
+    """The network of a ``program`` with its parameters, the vector (P,), and the loss. RuntimeError where it comes from
+    another cnnlib than this one.
+    """
+    if getattr(last, "made", (None,))[0] != program:
+        wanted, _, pickled = program.partition(b"\n")
+        if version() != wanted.decode():
+            raise RuntimeError(f"this worker has {version()}, want {wanted.decode()} as the client has")
+        last.made = program, pickle.loads(pickled)
+    network, loss = last.made[1]
+    # Into arrays of its own: those in a message may begin at any byte, and BLAS then gives other bits.
+    values = [layer.params[key] for layer, key in network.parameters()]
+    for value, part in zip(values, unpack(parameters, values)):
+        value[...] = part
     return network, loss
 
 
@@ -118,12 +127,9 @@ def load(shard: int, source: str | PathLike | bytes) -> Examples:
         return arrays["x"], arrays["t"]
 
 
-def examine(
-    shard: int, wanted: str, program: bytes, parameters: Array, examples: Examples
-) -> tuple[int, str]:
+def examine(shard: int, program: bytes, parameters: Array, examples: Examples) -> tuple[int, str]:
     """How many examples a shard has, and of what form; ValueError for what does not fit the network or the loss."""
     with naming(shard):
-        same_version(wanted)
         if not isinstance(examples, (tuple, list)) or len(examples) != 2:
             raise ValueError(f"got {type(examples).__name__}, want a pair of arrays (x, t)")
         (network, loss), x, t = (
@@ -145,18 +151,9 @@ def examine(
         return N, f"x {(*x.shape[:-1], 'N')} of {x.dtype}, t {(*t.shape[:-1], 'N')} of kind {t.dtype.kind!r}"
 
 
-def same_version(wanted: str) -> None:
-    """RuntimeError where the worker computes with another cnnlib than the client."""
-    if version() != wanted:
-        raise RuntimeError(f"this worker has {version()}, want {wanted} as the client has")
-
-
-def summand(
-    shard: int, wanted: str, program: bytes, parameters: Array, examples: Examples, rows: Array
-) -> Sum:
+def summand(shard: int, program: bytes, parameters: Array, examples: Examples, rows: Array) -> Sum:
     """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some examples of a shard, by their places ``rows`` (S31, S32)."""
     with naming(shard):
-        same_version(wanted)
         keep_memory()
         (network, loss), (x, t) = network_with(program, parameters), examples
         x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not

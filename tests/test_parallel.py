@@ -40,6 +40,7 @@ from cnnlib import (
     parallel,
     training,
 )
+from cnnlib import _tasks as tasks
 
 pytestmark = pytest.mark.usefixtures("dask")
 
@@ -69,6 +70,12 @@ def client(request):
 @pytest.fixture(scope="module")
 def wanted():
     return alone()
+
+
+@pytest.fixture(params=["three", "alone"])
+def whoever(request):
+    """Three workers, or this process alone."""
+    return request.getfixturevalue("three") if request.param == "three" else None
 
 
 class Passes(Layer):
@@ -110,6 +117,24 @@ def test_steps_with_momentum_and_decay_end_with_the_same_weights_whoever_answers
     runs = [together(client, arrays(), Dawdles(), **options) for _ in range(2)]
     same(runs[0], alone(Dawdles(), **options), 1e-10)
     same(*runs, 0)
+
+
+def at_byte(k, vector):
+    """A copy of a vector that begins so many bytes after where a number may begin."""
+    room = np.zeros(vector.nbytes + 8, np.uint8)
+    copy = room[k : k + vector.nbytes].view(vector.dtype)
+    copy[...] = vector
+    return copy
+
+
+def test_bits_do_not_depend_on_where_in_a_message_the_parameters_lie():
+    net, shards, rng = network(), arrays(), np.random.default_rng(0)
+    program = tasks.program(net, SoftmaxCrossEntropy())
+    for k in 40 * [2, 4, 5, 6]:
+        vector = rng.standard_normal(sum(value.size for value in values(net)))
+        batch = rng.permutation(len(shards[k][1]))[:1]
+        sums = [tasks.summand(k, program, at_byte(byte, vector), shards[k], batch) for byte in (0, 1)]
+        np.testing.assert_array_equal(*(gradient for gradient, _ in sums))
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +195,63 @@ def test_layer_of_your_own_that_the_workers_do_not_have(three, wanted):
         pass
 
     same(together(three, arrays(), Own()), wanted)
+
+
+class Scales(Passes):
+    """Learns one factor, which has a second name."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = self.params["W"] = np.full((1, 1, 1, 1), 1.5)
+        self.grads["W"] = np.zeros_like(self.factor)
+
+    def forward(self, x):
+        return self.keep(self.factor * x, x)
+
+    def backward(self, delta, input_gradient=True):
+        (x,) = self.recall(delta)
+        self.grads["W"] = (delta * x).sum().reshape(1, 1, 1, 1)
+        return self.factor * delta
+
+
+class Frozen(Dense):
+    """Learns nothing."""
+
+    def backward(self, delta, input_gradient=True):
+        return self.params["W"].T @ delta if input_gradient else None
+
+
+class InPlace(Dense):
+    """Writes its gradients into the arrays that are there."""
+
+    def backward(self, delta, input_gradient=True):
+        kept = dict(self.grads)
+        below = super().backward(delta, input_gradient)
+        for key, array in kept.items():
+            array[...] = self.grads[key]
+        self.grads.update(kept)
+        return below
+
+
+class Bare(Dense):
+    """Has no gradients before its first backward."""
+
+    def __init__(self, *sizes, **options):
+        super().__init__(*sizes, **options)
+        self.grads.clear()
+
+
+LAYERS = {
+    "a second name": lambda: Sequential(Scales(), *network().layers),
+    "frozen": lambda: Sequential(Flatten(), Frozen(20, 4, rng=0), Dense(4, 3, rng=1)),
+    "in place": lambda: Sequential(Flatten(), InPlace(20, 3, rng=0)),
+    "no gradients yet": lambda: Sequential(Flatten(), Bare(20, 3, rng=0)),
+}
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_layers_that_treat_their_parameters_in_their_own_way(whoever, make):
+    same(together(whoever, arrays(), net=make()), alone(net=make()))
 
 
 def test_more_sums_than_one_task_adds(three):
@@ -252,12 +334,6 @@ SPOILT = {
     "nothing but empty ones": (lambda: [arrays()[1]] * 2, ["all shards are empty"]),
     "no shards": (lambda: [], ["no shards"]),
 }
-
-
-@pytest.fixture(params=["three", "alone"])
-def whoever(request):
-    """Three workers, or this process alone."""
-    return request.getfixturevalue("three") if request.param == "three" else None
 
 
 @pytest.mark.parametrize("shards, words", SPOILT.values(), ids=SPOILT)
