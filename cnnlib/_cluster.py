@@ -3,7 +3,7 @@
 import time
 from asyncio import CancelledError
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
 from math import ceil
@@ -42,6 +42,15 @@ def added(sums: list, add: Callable[..., Any]) -> list:
     while len(sums) > 1:
         levels.append(sums := [add(*sums[j : j + FAN_IN]) for j in range(0, len(sums), FAN_IN)])
     return levels
+
+
+def forget(futures: Iterable["Future"]) -> None:
+    """Tell the scheduler that nobody waits for these any more. (To cancel them would end the connection to the client,
+    where one that nobody waits for any more is computed from another.)
+    """
+    with suppress(RuntimeError):  # of a loop that has ended
+        for future in futures:
+            future.release()
 
 
 class Alone:
@@ -192,21 +201,19 @@ class Cluster:
                 # only now those of the step before are given up: that is a message, and this one would wait for it
                 self.asked = futures = make()
                 return [self.call(self.client.gather, future) for future in futures[results]]
-            except (CancelledError, Cancelled, OSError) as lost:  # a TimeoutError is an OSError
+            except (Exception, CancelledError) as error:
                 if self.client.status != "running":
                     raise ConnectionError(
                         f"fit: the scheduler {self.address} cannot be reached any more"
-                    ) from lost
-                if isinstance(lost, TimeoutError):
+                    ) from error
+                if isinstance(error, KilledWorker):
+                    raise RuntimeError(f"fit: {error}") from error
+                if not isinstance(error, (CancelledError, Cancelled, OSError)):
+                    raise
+                if isinstance(error, TimeoutError):  # which is an OSError
                     self.remove_stuck(futures)
-                self.cancel(futures)
-                self.looked, problem = -np.inf, lost
-            except KilledWorker as killed:
-                self.cancel(futures)
-                raise RuntimeError(f"fit: {killed}") from killed
-            except BaseException:
-                self.cancel(futures)
-                raise
+                forget(futures)
+                self.looked, problem = -np.inf, error
         raise RuntimeError(
             f"fit: given up after {ATTEMPTS} attempts at one step, the last: {problem!r}"
         ) from problem
@@ -225,11 +232,6 @@ class Cluster:
                 f"fit: {', '.join(left)} not finished within {self.timeout} s: try a larger timeout, "
                 "and more memory for a worker that has paused"
             )
-
-    def cancel(self, futures: list["Future"]) -> None:
-        """Tell the scheduler that nobody waits for these any more."""
-        with suppress(Exception):
-            self.call(self.client.cancel, futures)
 
     def examine(self, program: bytes, parameters: Array) -> list[int]:
         """How many examples each shard has, once it is known that they are alike and fit the network."""
@@ -272,5 +274,4 @@ class Cluster:
 
     def release(self) -> None:
         """Let the workers forget the shards."""
-        self.asked.clear()
-        self.cancel([f for f in self.data if f])
+        forget([*self.asked, *filter(None, self.data)])

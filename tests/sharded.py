@@ -1,5 +1,7 @@
 """What the tests of parallel.fit share: examples in uneven shards, a network, training with and without workers."""
 
+import time
+
 import numpy as np
 from helpers import numbers
 
@@ -79,3 +81,11 @@ def same(one, other, tolerance=1e-12):
     assert one[1].keys() == other[1].keys()
     for name in one[1]:
         np.testing.assert_allclose(one[1][name], other[1][name], rtol=0, atol=tolerance)
+
+
+def until(true, seconds=20):
+    """Waits for it."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

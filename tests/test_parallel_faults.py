@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 from distributed.security import Security
 from faulty import Faulty, Large, Signalled, Slow, sleeps
 from helpers import refused
-from sharded import RUN, alone, arrays, functions, network, optimizer, same, together
+from sharded import RUN, alone, arrays, functions, network, optimizer, same, together, until
 
 from cnnlib import SGD, SoftmaxCrossEntropy, parallel, training
 from cnnlib import _tasks as tasks
@@ -68,14 +68,6 @@ class Workers:
         self.end()
         self.client.close()
         self.cluster.close()
-
-
-def until(true, seconds=20):
-    """Waits for it."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
