@@ -194,13 +194,12 @@ class Cluster:
 
         problem: BaseException | None = None
         for _ in range(ATTEMPTS):
-            futures: list[Future] = []
             try:
                 if time.monotonic() > self.looked + LOOK:
                     self.place()
                 # only now those of the step before are given up: that is a message, and this one would wait for it
-                self.asked = futures = make()
-                return [self.call(self.client.gather, future) for future in futures[results]]
+                self.asked = make()
+                return [self.call(self.client.gather, future) for future in self.asked[results]]
             except (Exception, CancelledError) as error:
                 if self.client.status != "running":
                     raise ConnectionError(
@@ -211,23 +210,23 @@ class Cluster:
                 if not isinstance(error, (CancelledError, Cancelled, OSError)):
                     raise
                 if isinstance(error, TimeoutError):  # which is an OSError
-                    self.remove_stuck(futures)
-                forget(futures)
+                    self.remove_stuck()
+                forget(self.asked)
                 self.looked, problem = -np.inf, error
         raise RuntimeError(
             f"fit: given up after {ATTEMPTS} attempts at one step, the last: {problem!r}"
         ) from problem
 
-    def remove_stuck(self, futures: list["Future"]) -> None:
+    def remove_stuck(self) -> None:
         """Take the workers out that do not answer; TimeoutError where that leaves nothing to hope for."""
-        keys = [future.key for future in futures]
-        stuck, left = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
-        if not stuck and not left:
+        keys = [future.key for future in [*self.asked, *filter(None, self.data)]]
+        left, again = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
+        if not again and not left:
             raise TimeoutError(
                 f"fit: the scheduler {self.address} has had no workers for {self.timeout} s, want at least one: "
                 f"dask worker {self.address}"
             )
-        if not stuck:
+        if not again:
             raise TimeoutError(
                 f"fit: {', '.join(left)} not finished within {self.timeout} s: try a larger timeout, "
                 "and more memory for a worker that has paused"

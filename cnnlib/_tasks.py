@@ -174,9 +174,10 @@ def add(first: Sum, *others: Sum) -> Sum:
     return gradient, J
 
 
-async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) -> tuple[list[str], list[str]]:
-    """On the scheduler: which workers are taken out, and which stay. Out go those that have been silent for some
-    seconds and three heartbeats, or else those at work on one of the keys while others have nothing left to do.
+async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) -> tuple[list[str], bool]:
+    """On the scheduler: which workers stay, and whether to ask again. Out go those that have been silent for some seconds
+    and three heartbeats, or else those at work on one of the keys while others have nothing left to do. To ask again
+    helps, too, where Dask still waits for a worker that is gone, while others have come.
     """
     from distributed.scheduler import heartbeat_interval
 
@@ -188,7 +189,9 @@ async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) ->
     stuck = silent or (busy if busy != workers.keys() else set())
     for address in sorted(stuck):
         await dask_scheduler.remove_worker(address, stimulus_id="cnnlib-stuck")
-    return sorted(stuck), [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
+    waits = any(task.state == "no-worker" for task in tasks) and bool(dask_scheduler.running)
+    left = [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
+    return left, bool(stuck) or waits
 
 
 def identity(parameters: Array) -> Array:

@@ -499,26 +499,60 @@ def test_no_workers_is_an_error_with_the_command_that_starts_one():
         )
 
 
-def test_client_whose_workers_were_lost_in_a_step_stays_with_its_scheduler():
+def with_the_only_worker_lost(client, act):
+    """A layer, and the thread that waits for its first batch, ends the only worker of a cluster, and acts."""
+
     def end():
         Waits.at_work.wait(20)
         client.loop.add_callback(worker.close)
         until(lambda: not client.nthreads())
         Waits.over.set()
+        act()
 
     Waits.at_work.clear()
     Waits.over.clear()
+    (worker,) = client.cluster.workers.values()
+    thread = threading.Thread(target=end)
+    thread.start()
+    return Waits(), thread
+
+
+def test_client_whose_workers_were_lost_in_a_step_stays_with_its_scheduler():
     with cluster(1) as client, client.cluster:
-        (worker,), comm = client.cluster.workers.values(), client.scheduler_comm
-        thread = threading.Thread(target=end)
-        thread.start()
+        comm = client.scheduler_comm
+        layer, thread = with_the_only_worker_lost(client, lambda: None)
         words = "no workers for 1 s"
-        fails(client, functions(), words, error=TimeoutError, first=[Waits()], timeout=1, in_a_step=True)
+        fails(client, functions(), words, error=TimeoutError, first=[layer], timeout=1, in_a_step=True)
         thread.join()
         until(lambda: not client.futures and not client.cluster.scheduler.tasks)
-        client.cluster.scale(2)
-        same(together(client, functions(), timeout=5), together(None, functions()), 0)
         assert client.scheduler_comm is comm
+
+
+@pytest.mark.parametrize("shards", [arrays, functions])
+def test_workers_that_come_when_all_were_lost_go_on(shards, wanted):
+    with cluster(1) as client, client.cluster:
+        layer, thread = with_the_only_worker_lost(client, lambda: client.cluster.scale(2))
+        same(together(client, shards(), layer, timeout=1.5), wanted)
+        thread.join()
+
+
+def hangs_once():
+    """A shard that its first reader never gets."""
+    if not Waits.at_work.is_set():
+        Waits.at_work.set()
+        Waits.over.wait(20)
+    return examples()
+
+
+def test_shard_that_one_worker_never_gets_is_read_by_another(wanted):
+    Waits.at_work.clear()
+    Waits.over.clear()
+    with cluster(2) as client, client.cluster:
+        try:
+            same(together(client, [hangs_once], timeout=1.5), wanted)
+            assert len(client.nthreads()) == 1
+        finally:
+            Waits.over.set()
 
 
 def test_task_that_hangs_everywhere_is_an_error_after_the_timeout(three):
