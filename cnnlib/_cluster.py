@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
 from math import ceil
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -57,14 +56,7 @@ class Alone:
     """This process in the place of the workers: the same sums in the same order, so the same bits."""
 
     def __init__(self, sources: Sequence[tasks.Source]):
-        self.data = [self.read(i, source) for i, source in enumerate(sources)]
-
-    def read(self, shard: int, source: tasks.Source) -> tasks.Examples:
-        """The examples of a shard, from wherever they are."""
-        if callable(source):
-            with tasks.naming(shard):
-                return source()
-        return tasks.load(shard, source) if isinstance(source, (str, PathLike)) else source
+        self.data = [tasks.load(i, s) if tasks.is_read(s) else s for i, s in enumerate(sources)]
 
     def announce(self) -> None:
         """There is no dashboard."""
@@ -122,6 +114,7 @@ class Cluster:
         """
         self.looked, threads = time.monotonic(), self.call(self.client.nthreads)
         if not threads:
+            self.asked = [self.client.submit(int, pure=False)]  # a cluster may grow only where there is work
             self.call(self.client.wait_for_workers, 1, self.timeout)
             threads = self.call(self.client.nthreads)
         self.meet(threads.keys() - self.known)
@@ -161,11 +154,11 @@ class Cluster:
         """A shard on its way to its worker; OSError where that is lost meanwhile."""
         import cloudpickle
 
-        if callable(source):
-            source = cloudpickle.dumps(source)  # what a worker cannot load is then an error of its task
-        if isinstance(source, (bytes, str, PathLike)):
-            key = f"load-of-shard-{shard}-{uuid4().hex}"
-            return self.submit({key: (tasks.load, shard, source)}, {key: shard})[0]
+        if tasks.is_read(source):
+            key, pickled = f"load-of-shard-{shard}-{uuid4().hex}", callable(source)
+            if pickled:
+                source = cloudpickle.dumps(source)  # what a worker cannot load is then an error of its task
+            return self.submit({key: (tasks.load, shard, source, pickled)}, {key: shard})[0]
         try:
             return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
         except KeyError as gone:  # the scheduler does not know this worker any more
@@ -220,7 +213,12 @@ class Cluster:
     def remove_stuck(self) -> None:
         """Take the workers out that do not answer; TimeoutError where that leaves nothing to hope for."""
         keys = [future.key for future in [*self.asked, *filter(None, self.data)]]
-        left, again = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
+        try:
+            left, again = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
+        except TimeoutError:
+            raise TimeoutError(
+                f"fit: the scheduler {self.address} has not answered within {self.timeout} s"
+            ) from None
         if not again and not left:
             raise TimeoutError(
                 f"fit: the scheduler {self.address} has had no workers for {self.timeout} s, want at least one: "

@@ -4,15 +4,15 @@ import ctypes
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
-from functools import cache
+from functools import cache, wraps
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from .layers.base import Array, floating
 from .losses import Loss
 from .network import Sequential, read_npz
 
+T = TypeVar("T")
 Examples = tuple[Array, Array]
 Source = Examples | str | PathLike | Callable[[], Examples]
 Sum = tuple[Array, float]  # of the gradients, packed, and of the losses
@@ -47,20 +48,27 @@ def version() -> str:
     return f"cnnlib {__version__} ({digest.hexdigest()[:12]})"
 
 
-@contextmanager
-def naming(shard: int) -> Iterator[None]:
-    """Errors of the block say to which shard they belong, and on which worker they arose."""
-    try:
-        yield
-    except Exception as error:
-        kept = type(error) if type(error) in (ValueError, FloatingPointError) else RuntimeError
-        said = str(error) if kept is type(error) else f"{type(error).__name__}: {error}"
-        where = ""
-        with suppress(ImportError, ValueError):  # ValueError: this is no worker
-            from distributed import get_worker
+def naming(task: Callable[..., T]) -> Callable[..., T]:
+    """The task of a shard, with errors that say to which shard they belong, and on which worker they arose."""
 
-            where = f" on {get_worker().address}"
-        raise kept(f"shard {shard}{where}: {said}") from error
+    @wraps(task)
+    def named(shard: int, *arguments: Any) -> T:
+        try:
+            return task(shard, *arguments)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit would end the worker
+            kept = type(error) if type(error) in (ValueError, FloatingPointError) else RuntimeError
+            said = str(error) if kept is type(error) else f"{type(error).__name__}: {error}"
+            where = ""
+            with suppress(ImportError, ValueError):  # ValueError: this is no worker
+                from distributed import get_worker
+
+                where = f" on {get_worker().address}"
+            problem = kept(f"shard {shard}{where}: {said}").with_traceback(error.__traceback__)
+        raise problem  # here, so that the error itself does not come along, which may be none that can travel
+
+    return named
 
 
 def pack(arrays: list[Array]) -> Array:
@@ -116,53 +124,62 @@ def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
     return network, loss
 
 
-def load(shard: int, source: str | PathLike | bytes) -> Examples:
-    """The examples x (..., N) and t (..., N) of a shard: the arrays of a file, or what a pickled function returns."""
-    with naming(shard):
-        if isinstance(source, bytes):
-            return pickle.loads(source)()
-        arrays = read_npz(source)
-        if arrays.keys() != {"x", "t"}:
-            raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
-        return arrays["x"], arrays["t"]
+def is_read(source: Source) -> bool:
+    """Whether a shard is what ``load`` reads, and not the examples themselves."""
+    return callable(source) or isinstance(source, (str, PathLike))
 
 
+@naming
+def load(
+    shard: int, source: str | PathLike | Callable[[], Examples] | bytes, pickled: bool = False
+) -> Examples:
+    """The examples x (..., N) and t (..., N) of a shard: the arrays of a file, or what a function returns."""
+    if pickled:
+        source = pickle.loads(source)
+    if callable(source):
+        return source()
+    arrays = read_npz(source)
+    if arrays.keys() != {"x", "t"}:
+        raise ValueError(f"{source}: got {sorted(arrays)}, want the arrays x and t")
+    return arrays["x"], arrays["t"]
+
+
+@naming
 def examine(shard: int, program: bytes, parameters: Array, examples: Examples) -> tuple[int, str]:
     """How many examples a shard has, and of what form; ValueError for what does not fit the network or the loss."""
-    with naming(shard):
-        if not isinstance(examples, (tuple, list)) or len(examples) != 2:
-            raise ValueError(f"got {type(examples).__name__}, want a pair of arrays (x, t)")
-        (network, loss), x, t = (
-            network_with(program, parameters),
-            floating("fit", examples[0]),
-            np.asarray(examples[1]),
-        )
-        N = x.shape[-1] if x.ndim else 0
-        if N or t.shape[-1:] != (0,):
-            loss.check(network.output_shape(x.shape), t)
-        if N > 1:
-            two, one = (network.forward(np.ascontiguousarray(x[..., :n])) for n in (2, 1))
-            off = np.abs(two[..., :1] - one).max(initial=0)
-            if off > np.sqrt(np.finfo(one.dtype).eps) * max(1, np.abs(one).max(initial=0)):
-                raise ValueError(
-                    "the output for an example depends on what else is in its batch, or on chance: "
-                    "want layers that treat each example for itself"
-                )
-        return N, f"x {(*x.shape[:-1], 'N')} of {x.dtype}, t {(*t.shape[:-1], 'N')} of kind {t.dtype.kind!r}"
+    if not isinstance(examples, (tuple, list)) or len(examples) != 2:
+        raise ValueError(f"got {type(examples).__name__}, want a pair of arrays (x, t)")
+    (network, loss), x, t = (
+        network_with(program, parameters),
+        floating("fit", examples[0]),
+        np.asarray(examples[1]),
+    )
+    N = x.shape[-1] if x.ndim else 0
+    if N or t.shape[-1:] != (0,):
+        loss.check(network.output_shape(x.shape), t)
+    if N > 1:
+        two, one = (network.forward(np.ascontiguousarray(x[..., :n])) for n in (2, 1))
+        off = np.abs(two[..., :1] - one).max(initial=0)
+        if off > np.sqrt(np.finfo(one.dtype).eps) * max(1, np.abs(one).max(initial=0)):
+            raise ValueError(
+                "the output for an example depends on what else is in its batch, or on chance: "
+                "want layers that treat each example for itself"
+            )
+    return N, f"x {(*x.shape[:-1], 'N')} of {x.dtype}, t {(*t.shape[:-1], 'N')} of kind {t.dtype.kind!r}"
 
 
+@naming
 def summand(shard: int, program: bytes, parameters: Array, examples: Examples, rows: Array) -> Sum:
     """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some examples of a shard, by their places ``rows`` (S31, S32)."""
-    with naming(shard):
-        keep_memory()
-        (network, loss), (x, t) = network_with(program, parameters), examples
-        x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not
-        J = loss.forward(network.forward(x), t)
-        network.backward(loss.backward(), input_gradient=False)
-        gradient = pack([layer.grads[key] for layer, key in network.parameters()])
-        if not np.isfinite(J) or not np.isfinite(gradient).all():
-            raise FloatingPointError("got a loss or a gradient that is not finite, want numbers")
-        return gradient, J
+    keep_memory()
+    (network, loss), (x, t) = network_with(program, parameters), examples
+    x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not
+    J = loss.forward(network.forward(x), t)
+    network.backward(loss.backward(), input_gradient=False)
+    gradient = pack([layer.grads[key] for layer, key in network.parameters()])
+    if not np.isfinite(J) or not np.isfinite(gradient).all():
+        raise FloatingPointError("got a loss or a gradient that is not finite, want numbers")
+    return gradient, J
 
 
 def add(first: Sum, *others: Sum) -> Sum:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from logging import ERROR, getLogger
 from math import ceil
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,21 +68,17 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     >>> [round(J, 4) for J in history["loss"]]
     [0.6931, 0.3133]
     """
-    epochs, batch_size, save_every = (
-        whole("fit", name, value, least)
-        for name, value, least in (
-            ("epochs", epochs, 0),
-            ("batch_size", batch_size, 1),
-            ("save_every", save_every, 1),
-        )
-    )
-    if not is_number(timeout) or not timeout > 0:
-        raise ValueError(f"fit: timeout is {timeout!r}, want seconds, above 0")
+    epochs, batch_size = whole("fit", "epochs", epochs, 0), whole("fit", "batch_size", batch_size, 1)
+    save_every = whole("fit", "save_every", save_every, 1)
+    if not is_number(timeout) or not 0 < timeout <= TIMEOUT_MAX:
+        raise ValueError(f"fit: timeout is {timeout!r}, want seconds, above 0, at most {TIMEOUT_MAX:.0f}")
+    if not isinstance(shards, (list, tuple)):
+        raise ValueError(f"fit: shards is {type(shards).__name__}, want a list of pairs, paths or functions")
     if optimizer.network is not network:
         raise ValueError("fit: got an optimizer of another network, want one of this network")
     if not optimizer.velocity:
         raise ValueError("fit: got a network without parameters, want one that learns")
-    if not len(shards):
+    if not shards:
         raise ValueError("fit: got no shards, want at least one")
     if resume and checkpoint is None:
         raise ValueError("fit: resume is true, but checkpoint is None, want the file to go on from")

@@ -334,12 +334,28 @@ SPOILT = {
     ),
     "nothing but empty ones": (lambda: [arrays()[1]] * 2, ["all shards are empty"]),
     "no shards": (lambda: [], ["no shards"]),
+    "a dict": (lambda: {"a": examples()}, ["dict", "a list"]),
+    "a generator": (lambda: (shard for shard in arrays()), ["generator", "a list"]),
+    "one path": (lambda: "shard.npz", ["str", "a list"]),
+    "None": (lambda: None, ["NoneType", "a list"]),
+    "one pair": (examples, ["shard 0", "ndarray", "a pair"]),
+    "bytes": (lambda: [b"shard.npz"], ["shard 0", "bytes", "a pair"]),
 }
 
 
 @pytest.mark.parametrize("shards, words", SPOILT.values(), ids=SPOILT)
 def test_shards_that_do_not_fit_are_named(whoever, shards, words):
     fails(whoever, shards(), *words)
+
+
+def raises_what_cannot_travel():
+    class Stuck(Exception):
+        lock = property(lambda self: threading.Lock())
+
+        def __reduce__(self):
+            return Stuck, (self.lock,)
+
+    raise Stuck("a lock")
 
 
 def test_shard_that_cannot_be_read_is_named(whoever, tmp_path):
@@ -350,6 +366,8 @@ def test_shard_that_cannot_be_read_is_named(whoever, tmp_path):
     fails(whoever, shards, "shard 5", "FileNotFoundError", "5.npz", error=RuntimeError)
     where = "shard 0 on inproc://" if whoever else "shard 0: "
     fails(whoever, [lambda: 1 / 0], where, "ZeroDivisionError", error=RuntimeError)
+    fails(whoever, [lambda: sys.exit("no file")], where, "SystemExit: no file", error=RuntimeError)
+    fails(whoever, [raises_what_cannot_travel], where, "Stuck: a lock", error=RuntimeError)
 
 
 class Spoils(Dense):
@@ -418,6 +436,9 @@ class Waits(Passes):
         ({"save_every": 0}, ["save_every"]),
         ({"timeout": 0}, ["timeout"]),
         ({"timeout": "1 s"}, ["timeout"]),
+        ({"timeout": np.nan}, ["timeout"]),
+        ({"timeout": np.inf}, ["timeout", "inf"]),
+        ({"timeout": 1e300}, ["timeout"]),
         ({"resume": True}, ["resume", "checkpoint"]),
         ({"client": "tcp://127.0.0.1:8786"}, ["tcp://127.0.0.1:8786", "distributed.Client"]),
     ],
@@ -553,6 +574,16 @@ def test_shard_that_one_worker_never_gets_is_read_by_another(wanted):
             assert len(client.nthreads()) == 1
         finally:
             Waits.over.set()
+
+
+def test_scheduler_that_does_not_answer_is_an_error(three):
+    fails(three, arrays(), "has not answered within 1e-09 s", error=TimeoutError, timeout=1e-9)
+
+
+def test_cluster_that_grows_where_there_is_work_grows():
+    with cluster(0) as client, client.cluster:
+        client.cluster.adapt(minimum=0, maximum=1, interval="50ms")
+        same(together(client, arrays(), timeout=5), together(None, arrays()), 0)
 
 
 def test_task_that_hangs_everywhere_is_an_error_after_the_timeout(three):
