@@ -84,13 +84,9 @@ class Cluster:
         except ImportError as problem:
             raise ModuleNotFoundError("fit: its workers need Dask: pip install distributed") from problem
         if not isinstance(client, Client) or client.asynchronous:
-            raise ValueError(
-                f"fit: client is {client!r}, want a distributed.Client that waits (asynchronous=False)"
-            )
+            raise ValueError(f"fit: client is {client!r}, want a distributed.Client, asynchronous=False")
         if client.status != "running":
-            raise ConnectionError(
-                f"fit: the client is {client.status}, want one that has reached its scheduler"
-            )
+            raise ConnectionError(f"fit: the client is {client.status}, want one with a scheduler")
         self.client, self.sources, self.timeout = client, list(sources), timeout
         self.address = client.scheduler.address
         self.data: list[Future | None] = [None] * len(sources)
@@ -118,13 +114,10 @@ class Cluster:
             self.call(self.client.wait_for_workers, 1, self.timeout)
             threads = self.call(self.client.nthreads)
         self.meet(threads.keys() - self.known)
-        there = {
-            future.key: future for future in self.data if future and future.status in ("pending", "finished")
-        }
+        there = {f.key: f for f in self.data if f and f.status in ("pending", "finished")}
         found = self.call(self.client.who_has, [*there.values()]) if there else {}
-        part = {
-            worker: ceil(len(self.data) * n / sum(threads.values())) for worker, n in sorted(threads.items())
-        }
+        whole = sum(threads.values())
+        part = {worker: ceil(len(self.data) * n / whole) for worker, n in sorted(threads.items())}
         held: Counter[str] = Counter()
         homeless = []
         for i, future in enumerate(self.data):
@@ -195,9 +188,7 @@ class Cluster:
                 return [self.call(self.client.gather, future) for future in self.asked[results]]
             except (Exception, CancelledError) as error:
                 if self.client.status != "running":
-                    raise ConnectionError(
-                        f"fit: the scheduler {self.address} cannot be reached any more"
-                    ) from error
+                    raise ConnectionError(f"fit: scheduler {self.address} cannot be reached") from error
                 if isinstance(error, KilledWorker):
                     raise RuntimeError(f"fit: {error}") from error
                 if not isinstance(error, (CancelledError, Cancelled, OSError)):
@@ -206,9 +197,7 @@ class Cluster:
                     self.remove_stuck()
                 forget(self.asked)
                 self.looked, problem = -np.inf, error
-        raise RuntimeError(
-            f"fit: given up after {ATTEMPTS} attempts at one step, the last: {problem!r}"
-        ) from problem
+        raise RuntimeError(f"fit: given up after {ATTEMPTS} attempts, the last: {problem!r}") from problem
 
     def remove_stuck(self) -> None:
         """Take the workers out that do not answer; TimeoutError where that leaves nothing to hope for."""
@@ -216,19 +205,13 @@ class Cluster:
         try:
             left, again = self.call(self.client.run_on_scheduler, tasks.remove_stuck, keys, self.timeout / 2)
         except TimeoutError:
-            raise TimeoutError(
-                f"fit: the scheduler {self.address} has not answered within {self.timeout} s"
-            ) from None
-        if not again and not left:
-            raise TimeoutError(
-                f"fit: the scheduler {self.address} has had no workers for {self.timeout} s, want at least one: "
-                f"dask worker {self.address}"
-            )
+            late = f"the scheduler {self.address} has not answered within {self.timeout} s"
+            raise TimeoutError(f"fit: {late}") from None
         if not again:
-            raise TimeoutError(
-                f"fit: {', '.join(left)} not finished within {self.timeout} s: try a larger timeout, "
-                "and more memory for a worker that has paused"
-            )
+            none = f"the scheduler {self.address} has had no workers for {self.timeout} s, want at least one"
+            hint = "try a larger timeout, and more memory for a worker that has paused"
+            late = f"{', '.join(left)} not finished within {self.timeout} s: {hint}"
+            raise TimeoutError(f"fit: {late if left else f'{none}: dask worker {self.address}'}")
 
     def examine(self, program: bytes, parameters: Array) -> list[int]:
         """How many examples each shard has, once it is known that they are alike and fit the network."""

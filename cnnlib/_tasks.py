@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import cache, wraps
 from hashlib import sha256
 from os import PathLike
@@ -71,6 +71,11 @@ def naming(task: Callable[..., T]) -> Callable[..., T]:
     return named
 
 
+def values(network: Sequential) -> list[Array]:
+    """The parameters of a network."""
+    return [layer.params[key] for layer, key in network.parameters()]
+
+
 def pack(arrays: list[Array]) -> Array:
     """All numbers of the arrays in one vector (P,)."""
     return np.concatenate([array.ravel() for array in arrays])
@@ -102,26 +107,25 @@ def program(network: Sequential, loss: Loss) -> bytes:
 
     arrays = [a for layer in network.layers for kept in (layer.params, layer.grads) for a in kept.values()]
     blank = {id(array): Blank(array) for array in arrays if isinstance(array, np.ndarray)}
-    bare, summed = deepcopy((network, loss), blank)
+    bare, given, summed = deepcopy((network, loss, copy(loss)), blank)
     summed.reduction = "sum"
-    return version().encode() + b"\n" + dumps((bare, summed))
+    return version().encode() + b"\n" + dumps((bare, given, summed))
 
 
-def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss]:
-    """The network of a ``program`` with its parameters, the vector (P,), and the loss. RuntimeError where it comes from
-    another cnnlib than this one.
+def network_with(program: bytes, parameters: Array) -> tuple[Sequential, Loss, Loss]:
+    """The network of a ``program`` with its parameters, the vector (P,), the loss, and the loss as a sum. RuntimeError
+    where it comes from another cnnlib than this one.
     """
     if getattr(last, "made", (None,))[0] != program:
         wanted, _, pickled = program.partition(b"\n")
         if version() != wanted.decode():
             raise RuntimeError(f"this worker has {version()}, want {wanted.decode()} as the client has")
         last.made = program, pickle.loads(pickled)
-    network, loss = last.made[1]
+    network, given, summed = last.made[1]
     # Into arrays of its own: those in a message may begin at any byte, and BLAS then gives other bits.
-    values = [layer.params[key] for layer, key in network.parameters()]
-    for value, part in zip(values, unpack(parameters, values)):
+    for value, part in zip(values(network), unpack(parameters, values(network))):
         value[...] = part
-    return network, loss
+    return network, given, summed
 
 
 def is_read(source: Source) -> bool:
@@ -130,9 +134,7 @@ def is_read(source: Source) -> bool:
 
 
 @naming
-def load(
-    shard: int, source: str | PathLike | Callable[[], Examples] | bytes, pickled: bool = False
-) -> Examples:
+def load(shard: int, source: Any, pickled: bool = False) -> Examples:
     """The examples x (..., N) and t (..., N) of a shard: the arrays of a file, or what a function returns."""
     if pickled:
         source = pickle.loads(source)
@@ -149,34 +151,57 @@ def examine(shard: int, program: bytes, parameters: Array, examples: Examples) -
     """How many examples a shard has, and of what form; ValueError for what does not fit the network or the loss."""
     if not isinstance(examples, (tuple, list)) or len(examples) != 2:
         raise ValueError(f"got {type(examples).__name__}, want a pair of arrays (x, t)")
-    (network, loss), x, t = (
-        network_with(program, parameters),
-        floating("fit", examples[0]),
-        np.asarray(examples[1]),
-    )
+    network, given, summed = network_with(program, parameters)
+    x, t = floating("fit", examples[0]), np.asarray(examples[1])
     N = x.shape[-1] if x.ndim else 0
     if N or t.shape[-1:] != (0,):
-        loss.check(network.output_shape(x.shape), t)
-    if N > 1:
-        two, one = (network.forward(np.ascontiguousarray(x[..., :n])) for n in (2, 1))
-        off = np.abs(two[..., :1] - one).max(initial=0)
-        if off > np.sqrt(np.finfo(one.dtype).eps) * max(1, np.abs(one).max(initial=0)):
-            raise ValueError(
-                "the output for an example depends on what else is in its batch, or on chance: "
-                "want layers that treat each example for itself"
-            )
+        summed.check(network.output_shape(x.shape), t)
+        check_sums(network, given, summed, x, t)
     return N, f"x {(*x.shape[:-1], 'N')} of {x.dtype}, t {(*t.shape[:-1], 'N')} of kind {t.dtype.kind!r}"
+
+
+def check_sums(network: Sequential, given: Loss, summed: Loss, x: Array, t: Array) -> None:
+    """ValueError unless loss and gradient of two examples are the sums of those of each, which all of this rests on."""
+    before, ends = pack(values(network)), [0, x.shape[-1] - 1]
+    close = np.sqrt(max(np.finfo(array.dtype).eps for array in (x, np.float32(0), *values(network))))
+    (G, J), (H, K) = (sums(network, summed, x, t, [n]) for n in ends)
+    for loss, by in ((summed, 1), (given, given.divisor(2))):
+        both, L = sums(network, loss, x, t, ends)
+        off = abs(by * L - J - K) > close * (1 + abs(J) + abs(K))
+        for f, g, h in zip(*(unpack(vector, values(network)) for vector in (by * both, G, H))):
+            # much, for rounding may put an example on the other side of a ReLU's kink
+            off |= length(f - g - h) > 0.05 * (length(g) + length(h)) + close * (length(G) + length(H))
+        if off:
+            raise ValueError(
+                "loss and gradient of two examples are not the sums of those of each: want layers and "
+                "a loss that treat each example for itself, without chance"
+            )
+    if not np.array_equal(before, pack(values(network)), equal_nan=True):
+        raise ValueError("a layer has changed its parameters, want them left to the optimizer")
+
+
+def length(array: Array) -> float:
+    """The root of the sum of squares, which overflows in float16."""
+    return float(np.sqrt(np.square(array, dtype=float).sum()))
+
+
+def sums(network: Sequential, loss: Loss, x: Array, t: Array, rows: Array | list[int]) -> Sum:
+    """Gradient and loss of some examples, by their places ``rows``."""
+    x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not
+    J = float(loss.forward(network.forward(x), t))
+    network.backward(loss.backward(), input_gradient=False)
+    for name, layer, key in network.named():
+        if (got := np.shape(layer.grads[key])) != (want := layer.params[key].shape):
+            raise ValueError(f"{name}: got a gradient of shape {got}, want {want}")
+    return pack([layer.grads[key] for layer, key in network.parameters()]), J
 
 
 @naming
 def summand(shard: int, program: bytes, parameters: Array, examples: Examples, rows: Array) -> Sum:
     """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some examples of a shard, by their places ``rows`` (S31, S32)."""
     keep_memory()
-    (network, loss), (x, t) = network_with(program, parameters), examples
-    x, t = (np.take(array, rows, axis=-1) for array in (x, t))  # in C's order, which x[..., rows] is not
-    J = loss.forward(network.forward(x), t)
-    network.backward(loss.backward(), input_gradient=False)
-    gradient = pack([layer.grads[key] for layer, key in network.parameters()])
+    network, _, summed = network_with(program, parameters)
+    gradient, J = sums(network, summed, *examples, rows)
     if not np.isfinite(J) or not np.isfinite(gradient).all():
         raise FloatingPointError("got a loss or a gradient that is not finite, want numbers")
     return gradient, J

@@ -161,8 +161,7 @@ def _unless_late(loop: "AbstractEventLoop", context: dict) -> None:
         loop.default_exception_handler(context)
 
 
-def _values(network: Sequential) -> list[Array]:
-    return [layer.params[key] for layer, key in network.parameters()]
+_values = tasks.values
 
 
 def _update(network: Sequential, optimizer: SGD, gradient: Array) -> None:

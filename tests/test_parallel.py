@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from helpers import FLOATS, identical, refused, untouched
+from helpers import FLOATS, identical, numbers, refused, untouched
 from sharded import (
     ENDS,
     N,
@@ -35,6 +35,7 @@ from cnnlib import (
     Dense,
     Flatten,
     Layer,
+    ReLU,
     Sequential,
     SoftmaxCrossEntropy,
     SquaredError,
@@ -411,9 +412,111 @@ class Drops(Passes):
         return self.keep(x * (np.random.default_rng().random(x.shape) < 0.5))
 
 
-@pytest.mark.parametrize("layer", [Whitens, Drops])
-def test_layers_that_mix_examples_or_throw_dice_are_refused(three, layer):
-    fails(three, arrays(), "shard 0", "each example for itself", first=[layer()])
+class Averages(Dense):
+    """Divides by the number of examples itself."""
+
+    def backward(self, delta, input_gradient=True):
+        below = super().backward(delta, input_gradient)
+        self.grads["W"] = self.grads["W"] / delta.shape[-1]
+        return below
+
+
+class Accumulates(Dense):
+    """Adds to the gradients of the batch before."""
+
+    def backward(self, delta, input_gradient=True):
+        before = dict(self.grads)
+        below = super().backward(delta, input_gradient)
+        for key, gradient in before.items():
+            self.grads[key] = gradient + self.grads[key]
+        return below
+
+
+class Clips(Dense):
+    """Keeps its weights small by itself."""
+
+    def forward(self, x):
+        np.clip(self.params["W"], -0.1, 0.1, out=self.params["W"])
+        return super().forward(x)
+
+
+class Turned(Dense):
+    """Has the gradient of W^T."""
+
+    def backward(self, delta, input_gradient=True):
+        below = super().backward(delta, input_gradient)
+        self.grads["W"] = self.grads["W"].T
+        return below
+
+
+class AlwaysMean(SquaredError):
+    """Is a mean over examples, whatever it is asked for."""
+
+    def divisor(self, N):
+        return N
+
+
+class MeanOfNumbers(SquaredError):
+    """Is a mean over all numbers, and a sum over them."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) / self.divisor(len(outputs))
+
+    def backward(self):
+        delta = super().backward()
+        return delta / self.divisor(len(delta))
+
+
+class Centred(SquaredError):
+    """Compares with the mean output of the batch."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs - outputs.mean(axis=-1, keepdims=True), targets)
+
+
+class Penalty(SquaredError):
+    """Has a term that no example is to blame for."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) + 1
+
+
+def dense(kind=Dense):
+    return Sequential(Flatten(), kind(20, 3, rng=0))
+
+
+REFUSED = {
+    "mixes examples": (lambda: network(Whitens()), SquaredError, ["each example for itself"]),
+    "throws dice": (lambda: network(Drops()), SquaredError, ["without chance"]),
+    "averages itself": (lambda: dense(Averages), SquaredError, ["each example for itself"]),
+    "accumulates": (lambda: dense(Accumulates), SquaredError, ["each example for itself"]),
+    "changes itself": (lambda: dense(Clips), SquaredError, ["changed its parameters"]),
+    "another shape": (lambda: dense(Turned), SquaredError, ["1.W: got", "(20, 3)", "(3, 20)"]),
+    "always a mean": (dense, AlwaysMean, ["a loss that treat each example"]),
+    "a mean of numbers": (dense, MeanOfNumbers, ["a loss that treat each example"]),
+    "a centred loss": (dense, Centred, ["a loss that treat each example"]),
+    "a penalty": (dense, Penalty, ["a loss that treat each example"]),
+}
+
+
+@pytest.mark.parametrize("make, loss, words", REFUSED.values(), ids=REFUSED)
+def test_layers_and_losses_whose_gradient_is_no_sum_over_examples_are_refused(whoever, make, loss, words):
+    net = make()
+    sgd = optimizer(net)
+    shards = [(x, numbers((3, x.shape[-1]), k)) for k, (x, _) in enumerate(arrays())]
+    with refused("shard 0", *words, unchanged=[sgd]):
+        parallel.fit(net, loss(), sgd, shards, client=whoever, **RUN)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, *FLOATS])
+def test_rounding_at_a_kink_is_no_reason_to_refuse(dtype):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        layers = Dense(20, 50, rng=rng), ReLU(), Dense(50, 20, init=0.0), ReLU(), Dense(20, 3, rng=rng)
+        net = Sequential(Flatten(), *layers).astype(dtype)
+        program = tasks.program(net, SoftmaxCrossEntropy())
+        counts = [tasks.examine(k, program, tasks.pack(values(net)), arrays(dtype)[k])[0] for k in range(7)]
+        assert sum(counts) == N
 
 
 class Waits(Passes):
