@@ -121,8 +121,9 @@ class Cluster:
         held: Counter[str] = Counter()
         homeless = []
         for i, future in enumerate(self.data):
-            if future and found.get(future.key):
-                self.home[i] = found[future.key][0]
+            where = found.get(future.key, ()) if future else ()
+            if where and self.home[i] not in where:
+                self.home[i] = where[0]
             if future and future.key in there and held[self.home[i]] < part.get(self.home[i], 0):
                 held[self.home[i]] += 1
             else:

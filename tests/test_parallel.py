@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, Future, LocalCluster
 from helpers import FLOATS, identical, numbers, refused, untouched
 from sharded import (
     ENDS,
@@ -43,6 +43,7 @@ from cnnlib import (
     training,
 )
 from cnnlib import _tasks as tasks
+from cnnlib._cluster import Cluster
 
 pytestmark = pytest.mark.usefixtures("dask")
 
@@ -273,6 +274,27 @@ def test_shard_for_a_worker_that_the_scheduler_has_just_lost(three, monkeypatch,
     monkeypatch.setattr(Client, "scatter", once_in_vain)
     same(together(three, arrays()), wanted)
     assert not gone
+
+
+class Copies(SGD):
+    """After each step, every worker has every shard."""
+
+    client = None
+
+    def step(self):
+        super().step()
+        shards = [Future(key, self.client) for key in self.client.futures if key.startswith("load-of-shard")]
+        self.client.replicate(shards)
+
+
+def test_shard_of_which_other_workers_have_copies_stays_and_is_not_read_again(three, monkeypatch):
+    read, send = [], Cluster.send
+    monkeypatch.setattr("cnnlib._cluster.LOOK", 0)
+    monkeypatch.setattr(Copies, "client", three)
+    monkeypatch.setattr(Cluster, "send", lambda self, k, *args: read.append(k) or send(self, k, *args))
+    net = network()
+    parallel.fit(net, SoftmaxCrossEntropy(), Copies(net, 0.1), functions(), client=three, **RUN)
+    assert read == [*range(7)]
 
 
 def test_large_parameters_go_out_as_a_task(three, monkeypatch, wanted):
