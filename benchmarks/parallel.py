@@ -71,7 +71,7 @@ def dask(client, net, shards, lr):
 
 
 def packed(net):
-    return tasks.pack(parallel._values(net))
+    return tasks.pack(tasks.values(net))
 
 
 def agree(compared):

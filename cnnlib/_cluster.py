@@ -58,9 +58,6 @@ class Alone:
     def __init__(self, sources: Sequence[tasks.Source]):
         self.data = [tasks.load(i, s) if tasks.is_read(s) else s for i, s in enumerate(sources)]
 
-    def announce(self) -> None:
-        """There is no dashboard."""
-
     def examine(self, program: bytes, parameters: Array) -> list[int]:
         """As ``Cluster.examine``."""
         return alike([tasks.examine(i, program, parameters, data) for i, data in enumerate(self.data)])
@@ -98,11 +95,6 @@ class Cluster:
         """A method of the client, which gives up after the time-out."""
         return self.client.sync(function, *args, callback_timeout=self.timeout, **options)
 
-    def announce(self) -> None:
-        """Print where the dashboard is, if there is one."""
-        if link := self.client.dashboard_link:
-            print(f"Dask's dashboard: {link}")
-
     def place(self) -> None:
         """Put each shard on a worker: where it is already, unless that worker is gone or has more than its part.
 
@@ -113,7 +105,8 @@ class Cluster:
             self.asked = [self.client.submit(int, pure=False)]  # a cluster may grow only where there is work
             self.call(self.client.wait_for_workers, 1, self.timeout)
             threads = self.call(self.client.nthreads)
-        self.meet(threads.keys() - self.known)
+        if new := threads.keys() - self.known:
+            self.meet(new)
         there = {f.key: f for f in self.data if f and f.status in ("pending", "finished")}
         found = self.call(self.client.who_has, [*there.values()]) if there else {}
         whole = sum(threads.values())
@@ -135,8 +128,6 @@ class Cluster:
 
     def meet(self, new: Collection[str]) -> None:
         """RuntimeError where a worker has another cnnlib, or none."""
-        if not new:
-            return
         answers = self.call(self.client.run, tasks.version, workers=[*new], on_error="return")
         self.known |= {worker for worker, answer in answers.items() if answer == tasks.version()}
         lost = {worker for worker, answer in answers.items() if isinstance(answer, OSError)}
@@ -246,7 +237,7 @@ class Cluster:
         vector: Array | str = parameters
         if parameters.nbytes * len(more) >= SMALL:
             vector = key = f"parameters-{run}"
-            calls[key], shards[key] = (tasks.identity, parameters), min(more)
+            calls[key], shards[key] = (np.asarray, parameters), min(more)
         for i, arguments in more.items():
             key = f"{function.__name__}-of-shard-{i}-{run}"
             calls[key] = function, i, program, vector, self.data[i], *arguments

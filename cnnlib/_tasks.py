@@ -234,8 +234,3 @@ async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) ->
     waits = any(task.state == "no-worker" for task in tasks) and bool(dask_scheduler.running)
     left = [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
     return left, bool(stuck) or waits
-
-
-def identity(parameters: Array) -> Array:
-    """The parameters of a step, as a task that Dask can do again."""
-    return parameters

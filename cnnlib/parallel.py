@@ -1,7 +1,7 @@
 """Training over many machines: the gradient of a batch is a sum over its examples, wherever they lie (S31, S32).
 
 The workers are those of Dask distributed, which is installed with ``pip install distributed``: threads or processes of this
-machine, or a scheduler's address elsewhere. Each has cnnlib, the same version as here.
+machine, or a scheduler's address elsewhere. Scheduler and workers have cnnlib, the same version as here.
 """
 
 import json
@@ -46,18 +46,20 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     shards: a list of pairs (x (..., N_k), t (..., N_k)), which are sent to the workers; of paths of .npz files with the arrays x
     and t, and of functions without arguments that return such a pair, both of which the workers read or call, again
     where another worker has to step in. Uneven and empty shards are right; their examples have one shape and dtype. Workers
-    keep shards in memory, and Dask moves to disk what exceeds it. Layers of your own treat each example for itself.
+    keep shards in memory, and Dask moves to disk what exceeds it. Layers and losses of your own treat each example for itself,
+    for which two of each shard are looked at, and keep nothing from one batch to the next.
 
     ``timeout``: seconds within which a step is done, and a shard read. A worker that is lost, or silent for half of that, has
-    its work done by the others. ``checkpoint`` names a file that is written every ``save_every`` steps and at the end; with
-    ``resume`` a run goes on from it, if it is there, to the same bits. ``progress`` shows a bar (needs tqdm) and prints where
-    Dask's dashboard is.
+    its work done by the others. ``checkpoint`` names a file that is written at the start, every ``save_every`` steps and at the
+    end; with ``resume`` a run goes on from it, if it is there, to the same bits: network, generator, velocity, and the numbers
+    and lists like the velocity that a subclass of SGD keeps. ``progress`` shows a bar (needs tqdm) and prints where Dask's
+    dashboard is.
 
-    Whatever is raised, network and optimizer are as they were before the step. ValueError: what does not fit, by shard;
-    a checkpoint of another run. FloatingPointError: a loss or gradient that is not finite. RuntimeError: a shard that
-    cannot be read; another version of cnnlib on a worker. TimeoutError: no workers, or none that gets ready. ConnectionError:
-    no scheduler. OSError: the checkpoint cannot be written. ModuleNotFoundError: Dask is missing here. An unprotected scheduler runs
-    whatever anybody sends it: across machines give the client ``security=`` (TLS).
+    Whatever is raised, network and optimizer are as they were before the step; after it, where a checkpoint cannot be written.
+    ValueError: what does not fit, by shard; a checkpoint of another run. FloatingPointError: a loss or gradient that is not
+    finite. RuntimeError: a shard that cannot be read; another version of cnnlib on a worker. TimeoutError: no workers, or none
+    that gets ready. ConnectionError: no scheduler. OSError: the checkpoint. ModuleNotFoundError: Dask is missing here.
+    An unprotected scheduler runs whatever anybody sends it: across machines give the client ``security=`` (TLS).
 
     >>> from cnnlib import parallel
     >>> net = Sequential(Dense(1, 2, init=0.0))
@@ -78,6 +80,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
         raise ValueError("fit: got an optimizer of another network, want one of this network")
     if not optimizer.velocity:
         raise ValueError("fit: got a network without parameters, want one that learns")
+    if locked := [name for name, layer, key in network.named() if not layer.params[key].flags.writeable]:
+        raise ValueError(f"fit: {locked} are read-only, want parameters that can be trained")
     if not shards:
         raise ValueError("fit: got no shards, want at least one")
     if resume and checkpoint is None:
@@ -87,16 +91,18 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     rng = np.random.default_rng(rng)
     cluster = Alone(shards) if client is None else Cluster(client, shards, timeout)
     try:
-        if progress:
-            cluster.announce()
+        if progress and client is not None and client.dashboard_link:
+            print(f"Dask's dashboard: {client.dashboard_link}")
         program = tasks.program(network, loss)
-        counts = cluster.examine(program, tasks.pack(_values(network)))
+        counts = cluster.examine(program, tasks.pack(tasks.values(network)))
         N, ends = sum(counts), np.cumsum(counts)
         steps = ceil(N / batch_size)
-        run = {"batch_size": batch_size, "shards": counts}
+        run = {"batch_size": batch_size, "shards": counts, "network": repr(network), "loss": repr(loss)}
         history: dict[str, list[float]] = {"loss": [], "batch_loss": []}
-        if resume and checkpoint is not None and os.path.exists(checkpoint):
-            history = _restore(checkpoint, run, network, optimizer, rng)
+        if checkpoint is not None and not os.path.isfile(checkpoint):  # say now if it cannot be written
+            _save(checkpoint, run | {"rng": rng.bit_generator.state}, history, network, optimizer)
+        elif checkpoint is not None and resume:
+            history = _restore(checkpoint, run | {"steps": epochs * steps}, network, optimizer, rng)
         done, order = len(history["batch_loss"]), None
         for step in _bar(done, epochs * steps) if progress else range(done, epochs * steps):
             at = step % steps
@@ -105,7 +111,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
             batch = order[at * batch_size : (at + 1) * batch_size]
             owner = np.searchsorted(ends, batch, side="right")
             rows = {int(k): batch[owner == k] - (ends[k] - counts[k]) for k in np.unique(owner)}
-            gradient, J = cluster.step(program, tasks.pack(_values(network)), rows)
+            gradient, J = cluster.step(program, tasks.pack(tasks.values(network)), rows)
             if not np.isfinite(gradient).all():
                 raise FloatingPointError("fit: the sum of the shards' gradients is not finite, want numbers")
             _update(network, optimizer, gradient / loss.divisor(len(batch)))
@@ -161,55 +167,68 @@ def _unless_late(loop: "AbstractEventLoop", context: dict) -> None:
         loop.default_exception_handler(context)
 
 
-_values = tasks.values
-
-
 def _update(network: Sequential, optimizer: SGD, gradient: Array) -> None:
     """One step of the optimizer, or none: an interrupt in the middle leaves the network as it was."""
-    values, velocity = _values(network), list(optimizer.velocity)
-    before = [value.copy() for value in values]
+    values, velocity = tasks.values(network), list(optimizer.velocity)
+    before = [(array, array.copy()) for array in [*values, *velocity] if array.flags.writeable]
     try:
         for (layer, key), part in zip(network.parameters(), tasks.unpack(gradient, values)):
             layer.grads[key] = part
         optimizer.step()
     except BaseException:
-        for value, old in zip(values, before):
-            value[...] = old
         optimizer.velocity[:] = velocity
+        for array, old in before:
+            array[...] = old
         raise
+
+
+def _lists(optimizer: SGD) -> dict[str, list[Array]]:
+    """The velocity, and what a subclass keeps as it is kept: an array for each parameter."""
+    shapes, kept = [v.shape for v in optimizer.velocity], vars(optimizer).items()
+    return {name: a for name, a in kept if isinstance(a, list) and [*map(np.shape, a)] == shapes}
+
+
+def _rates(optimizer: SGD) -> dict[str, float]:
+    """The numbers of a subclass, which may change them. (Those of SGD itself are what it has been given.)"""
+    return {} if type(optimizer) is SGD else {k: v for k, v in vars(optimizer).items() if is_number(v)}
 
 
 def _state(network: Sequential, optimizer: SGD) -> dict[str, Array]:
     """The arrays that a step changes, by their names in a checkpoint."""
     values = {name: layer.params[key] for name, layer, key in network.named()}
-    return values | {f"velocity of {name}": v for name, v in zip(values, optimizer.velocity)}
+    lists = _lists(optimizer).items()
+    return values | {f"{kept} of {name}": a for kept, arrays in lists for name, a in zip(values, arrays)}
 
 
-def _save(path: str | os.PathLike, run: dict, history: dict, network: Sequential, optimizer: SGD) -> None:
+def _save(path: str, run: dict, history: dict, network: Sequential, optimizer: SGD) -> None:
     """Write all that the rest of a run depends on, in one file that is replaced as a whole."""
-    said = {"run": np.array(json.dumps(run, default=np.ndarray.tolist))}
+    run = run | {"rates": _rates(optimizer)}
+    said = {"run": np.array(json.dumps(run, default=lambda array: array.tolist()))}
     write_npz(path, _state(network, optimizer) | {name: np.array(J) for name, J in history.items()} | said)
 
 
-def _restore(
-    path: str | os.PathLike, run: dict, network: Sequential, optimizer: SGD, rng: np.random.Generator
-) -> dict:
-    """Put a checkpoint into network, optimizer and rng, once it is known to fit; returns the history until then."""
+def _restore(path: str, run: dict, network: Sequential, optimizer: SGD, rng: np.random.Generator) -> dict:
+    """Put a checkpoint into network, optimizer and rng, if it fits; returns the history until then."""
     arrays, state = read_npz(path), _state(network, optimizer)
     try:
         saved = json.loads(str(arrays.pop("run")))
         history = {name: arrays.pop(name).tolist() for name in ("loss", "batch_loss")}
-    except (KeyError, ValueError):
+        rates, done, kind = [*saved["rates"]], len(history["batch_loss"]), saved["rng"]["bit_generator"]
+    except (KeyError, ValueError, TypeError):
         raise ValueError(f"{path}: got another file, want a checkpoint that fit wrote") from None
     forms = [{name: f"{a.shape} of {a.dtype}" for name, a in some.items()} for some in (arrays, state)]
-    generators = [{"rng": kind} for kind in (saved["rng"]["bit_generator"], type(rng.bit_generator).__name__)]
-    got, want = saved | forms[0] | generators[0], run | forms[1] | generators[1]
+    got = saved | forms[0] | {"rng": kind, "rates": rates, "steps": done}
+    kind, rates, done = type(rng.bit_generator).__name__, [*_rates(optimizer)], min(done, run["steps"])
+    want = run | forms[1] | {"rng": kind, "rates": rates, "steps": done}
     if differ := sorted(name for name in got | want if got.get(name) != want.get(name)):
         came, wanted = ({name: some.get(name) for name in differ} for some in (got, want))
         raise ValueError(f"{path}: got {came}, want {wanted}")
-    for name, array in state.items():
-        array[...] = arrays[name]
     rng.bit_generator.state = saved["rng"]
+    for name, layer, key in network.named():
+        layer.params[key][...] = arrays[name]
+    for kept, values in _lists(optimizer).items():
+        values[:] = [arrays[f"{kept} of {name}"] for name, _, _ in network.named()]
+    vars(optimizer).update(saved["rates"])
     network.forget()
     return history
 

@@ -317,12 +317,12 @@ def test_parameters_of_more_than_ten_megabytes_are_no_warning(three):
 # ---- what is refused --------------------------------------------------------------------------------
 
 
-def fails(client, shards, *words, error=ValueError, first=(), in_a_step=False, **options):
+def fails(client, shards, *words, error=ValueError, first=(), net=None, loss=None, in_a_step=False, **options):  # fmt: skip
     """fit raises this, and network and optimizer are what they were, and the generator but in a step."""
-    net, rng = network(*first), np.random.default_rng(0)
+    net, loss, rng = net or network(*first), loss or SoftmaxCrossEntropy(), np.random.default_rng(0)
     sgd = optimizer(net)
     with refused(*words, error=error, unchanged=[sgd] if in_a_step else [sgd, rng]):
-        parallel.fit(net, SoftmaxCrossEntropy(), sgd, shards, client=client, **RUN | {"rng": rng} | options)
+        parallel.fit(net, loss, sgd, shards, client=client, **RUN | {"rng": rng} | options)
 
 
 def with_shard(k, x=None, t=None):
@@ -581,6 +581,12 @@ def test_optimizer_of_another_network_and_a_network_that_learns_nothing_are_refu
             parallel.fit(mine, SoftmaxCrossEntropy(), sgd, arrays(), client=three, **RUN)
 
 
+def test_network_that_cannot_be_written_to_is_refused(three):
+    net = network()
+    net.layers[3].params["W"].flags.writeable = False
+    fails(three, arrays(), "['3.W']", "read-only", net=net)
+
+
 def test_workers_of_local_client_are_threads_here_and_end_with_it():
     before = threading.active_count()
     with parallel.local_client(2) as client:
@@ -768,6 +774,7 @@ def test_interrupt_in_the_middle_of_an_update_leaves_all_as_it_was(three, monkey
         for layer, key in self.network.parameters():
             layer.params[key] += 1
             self.velocity[0] = None
+            self.velocity[1] += 1
         raise KeyboardInterrupt
 
     net = network()
@@ -788,9 +795,9 @@ class Stopped(Exception):
     """What ends a run in these tests."""
 
 
-def stopped_after(steps, client, path, monkeypatch, **options):
+def stopped_after(steps, client, path, monkeypatch, net=None, **options):
     """A run that writes a checkpoint every second step, and is stopped before a step."""
-    net = network()
+    net = net or network()
     sgd, done = optimizer(net), []
 
     def step(self):
@@ -826,7 +833,7 @@ GENERATORS = {
 def test_run_that_was_stopped_goes_on_to_the_same_bits(three, tmp_path, monkeypatch, steps):
     path = tmp_path / "run"
     stopped_after(steps, three, path, monkeypatch)
-    assert path.exists() == (steps > 1)
+    assert path.exists()
     same(together(three, arrays(), checkpoint=path, resume=True), together(three, arrays()), 0)
 
 
@@ -835,6 +842,68 @@ def test_generator_goes_on_where_it_was(three, tmp_path, monkeypatch, make):
     stopped_after(3, three, tmp_path / "run", monkeypatch, rng=make())
     got = together(three, arrays(), checkpoint=tmp_path / "run", resume=True, rng=make())
     same(got, together(three, arrays(), rng=make()), 0)
+
+
+class Adam(SGD):
+    """Keeps a second list, and counts its steps."""
+
+    def __init__(self, network):
+        super().__init__(network, 0.01)
+        self.steps, self.means = 0, [np.zeros_like(v) for v in self.velocity]
+
+    def step(self):
+        self.steps += 1
+        for i, (layer, key) in enumerate(self.network.parameters()):
+            gradient = layer.grads[key]
+            self.means[i] = 0.9 * self.means[i] + 0.1 * gradient
+            self.velocity[i] = 0.99 * self.velocity[i] + 0.01 * gradient**2
+            mean, variance = self.means[i] / (1 - 0.9**self.steps), self.velocity[i] / (1 - 0.99**self.steps)
+            layer.params[key] -= self.lr * mean / (np.sqrt(variance) + 1e-8)
+
+
+class Slows(SGD):
+    """Takes smaller and smaller steps."""
+
+    def __init__(self, network):
+        super().__init__(network, 1, momentum=0.5)
+
+    def step(self):
+        super().step()
+        self.lr = self.lr * 0.9
+
+
+@pytest.mark.parametrize("Optimizer", [Adam, Slows])
+def test_what_an_optimizer_of_your_own_keeps_goes_on(whoever, tmp_path, Optimizer):
+    def trained(epochs, **options):
+        net = network()
+        run = RUN | {"epochs": epochs} | options
+        history = parallel.fit(net, SoftmaxCrossEntropy(), Optimizer(net), arrays(), client=whoever, **run)
+        return net, history
+
+    trained(1, checkpoint=tmp_path / "run")
+    same(trained(2, checkpoint=tmp_path / "run", resume=True), trained(2), 0)
+
+
+def test_velocity_of_a_single_number_goes_on(whoever, tmp_path):
+    class Shifts(Passes):
+        def __init__(self):
+            super().__init__()
+            self.params["b"], self.grads["b"] = np.array(0.5), np.array(0.0)
+
+        def forward(self, x):
+            return self.keep(x * self.params["b"], x)
+
+        def backward(self, delta, input_gradient=True):
+            (x,) = self.recall(delta)
+            self.grads["b"] = (delta * x).sum()
+            return delta * self.params["b"]
+
+    net, options = network(Shifts()), {"checkpoint": tmp_path / "run", "client": whoever}
+    sgd = optimizer(net)
+    for epochs in (1, 2):
+        run = RUN | {"epochs": epochs} | options
+        history = parallel.fit(net, SoftmaxCrossEntropy(), sgd, arrays(), resume=True, **run)
+    same((net, history), together(whoever, arrays(), net=network(Shifts())), 0)
 
 
 def test_finished_run_is_read_back_and_can_be_made_longer(three, tmp_path):
@@ -853,6 +922,9 @@ def test_checkpoint_of_another_run_or_another_file_is_refused(three, tmp_path):
         ("shards", "[90]"): {"shards": [examples()]},
         ("0.W", "velocity of 0.W", "3.b"): {"first": [Passes()]},
         ("rng", "PCG64", "MT19937"): {"rng": np.random.Generator(np.random.MT19937(4))},
+        ("steps", "6", "3"): {"epochs": 1},
+        ("ReLU()", "Tanh()"): {"net": Sequential(*network().layers[:1], ReLU(), *network().layers[2:])},
+        ("'mean'", "'sum'"): {"loss": SoftmaxCrossEntropy("sum")},
     }.items():
         with untouched(path):
             fails(
@@ -863,9 +935,27 @@ def test_checkpoint_of_another_run_or_another_file_is_refused(three, tmp_path):
         fails(three, arrays(), str(path), checkpoint=path, resume=True)
 
 
-def test_checkpoint_that_cannot_be_written_is_an_error(three, tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
-        together(three, arrays(), checkpoint=tmp_path / "nowhere" / "run")
+def test_checkpoint_that_cannot_be_written_is_an_error_before_the_first_step(whoever, tmp_path):
+    for path in (tmp_path / "nowhere" / "run", tmp_path):
+        fails(whoever, arrays(), str(path), error=OSError, checkpoint=path)
+    fails(whoever, arrays(), str(tmp_path), error=OSError, checkpoint=tmp_path, resume=True)
+
+
+def test_checkpoint_that_cannot_be_written_any_more_leaves_the_steps_that_were_done(tmp_path, monkeypatch):
+    def write(path, arrays):
+        if len(arrays["batch_loss"]) == 4:
+            raise OSError("no space left")
+        written.append(1)
+
+    written, net = [], network()
+    monkeypatch.setattr(parallel, "write_npz", write)
+    with pytest.raises(OSError, match="no space left"):
+        together(None, arrays(), net=net, checkpoint=tmp_path / "run", save_every=2)
+    assert len(written) == 2
+    monkeypatch.undo()
+    stopped = network()
+    stopped_after(4, None, tmp_path / "run", monkeypatch, net=stopped)
+    same((net, {}), (stopped, {}), 0)
 
 
 KILLED = """
