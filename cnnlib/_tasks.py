@@ -163,7 +163,7 @@ def examine(shard: int, program: bytes, parameters: Array, examples: Examples) -
 def check_sums(network: Sequential, given: Loss, summed: Loss, x: Array, t: Array) -> None:
     """ValueError unless loss and gradient of two examples are the sums of those of each, which all of this rests on."""
     before, ends = pack(values(network)), [0, x.shape[-1] - 1]
-    close = np.sqrt(max(np.finfo(array.dtype).eps for array in (x, np.float32(0), *values(network))))
+    close = np.sqrt(max(np.finfo(a.dtype).eps for a in (x, np.zeros(0, np.float32), *values(network))))
     (G, J), (H, K) = (sums(network, summed, x, t, [n]) for n in ends)
     for loss, by in ((summed, 1), (given, given.divisor(2))):
         both, L = sums(network, loss, x, t, ends)
