@@ -3,7 +3,7 @@
 import time
 from asyncio import CancelledError
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError as Cancelled
 from contextlib import suppress
 from math import ceil
@@ -87,8 +87,7 @@ class Cluster:
         self.client, self.sources, self.timeout = client, list(sources), timeout
         self.address = client.scheduler.address
         self.data: list[Future | None] = [None] * len(sources)
-        self.home = [""] * len(sources)
-        self.looked, self.known = -np.inf, set[str]()
+        self.home, self.looked, self.known = [""] * len(sources), -np.inf, set[str]()
         self.asked: list[Future] = []
 
     def call(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -111,8 +110,7 @@ class Cluster:
         found = self.call(self.client.who_has, [*there.values()]) if there else {}
         whole = sum(threads.values())
         part = {worker: ceil(len(self.data) * n / whole) for worker, n in sorted(threads.items())}
-        held: Counter[str] = Counter()
-        homeless = []
+        held, homeless = Counter[str](), list[int]()
         for i, future in enumerate(self.data):
             where = found.get(future.key, ()) if future else ()
             if where and self.home[i] not in where:
@@ -126,17 +124,17 @@ class Cluster:
             held[home] += 1
             self.data[i] = self.send(i, self.sources[i])
 
-    def meet(self, new: Collection[str]) -> None:
+    def meet(self, new: set[str]) -> None:
         """RuntimeError where a worker has another cnnlib, or none."""
         answers = self.call(self.client.run, tasks.version, workers=[*new], on_error="return")
         self.known |= {worker for worker, answer in answers.items() if answer == tasks.version()}
-        lost = {worker for worker, answer in answers.items() if isinstance(answer, OSError)}
-        if wrong := {worker: answers[worker] for worker in sorted(answers.keys() - self.known - lost)}:
-            has = ", ".join(f"{worker} has {answer}" for worker, answer in wrong.items())
-            raise RuntimeError(f"fit: worker {has}, want {tasks.version()} as here")
+        there = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
+        if wrong := [f"{worker} has {there[worker]}" for worker in sorted(there.keys() - self.known)]:
+            raise RuntimeError(f"fit: worker {', '.join(wrong)}, want {tasks.version()} as here")
+        self.call(self.client.run, tasks.return_memory, workers=[*new & self.known], wait=False)
 
     def send(self, shard: int, source: tasks.Source) -> "Future":
-        """A shard on its way to its worker; OSError where that is lost meanwhile."""
+        """A shard on its way to its worker."""
         import cloudpickle
 
         if tasks.is_read(source):
@@ -144,10 +142,7 @@ class Cluster:
             if pickled:
                 source = cloudpickle.dumps(source)  # what a worker cannot load is then an error of its task
             return self.submit({key: (tasks.load, shard, source, pickled)}, {key: shard})[0]
-        try:
-            return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
-        except KeyError as gone:  # the scheduler does not know this worker any more
-            raise OSError(f"worker {self.home[shard]} is lost") from gone
+        return self.call(self.client.scatter, [source], workers=[self.home[shard]], hash=False)[0]
 
     def submit(self, calls: dict[str, tuple[Any, ...]], shards: dict[str, int]) -> list["Future"]:
         """Tasks {key: (function, *arguments)} in one message; keys among the arguments stand for results.
@@ -183,8 +178,8 @@ class Cluster:
                     raise ConnectionError(f"fit: scheduler {self.address} cannot be reached") from error
                 if isinstance(error, KilledWorker):
                     raise RuntimeError(f"fit: {error}") from error
-                if not isinstance(error, (CancelledError, Cancelled, OSError)):
-                    raise
+                if not isinstance(error, (CancelledError, Cancelled, OSError, KeyError)):
+                    raise  # (a KeyError is of a scheduler that has just lost a worker)
                 if isinstance(error, TimeoutError):  # which is an OSError
                     self.remove_stuck()
                 forget(self.asked)
@@ -228,8 +223,7 @@ class Cluster:
             added([*calls][-len(rows) :], add)
             return self.submit(calls, shards)
 
-        (total,) = self.ask(make, slice(-1, None))
-        return total
+        return self.ask(make, slice(-1, None))[0]
 
     def each(self, function: Callable[..., Any], program: bytes, parameters: Array, more: dict[int, tuple]) -> tuple:  # fmt: skip
         """({key: call of the function} for some shards, with ``more`` arguments for each, {key: shard})."""
@@ -240,8 +234,7 @@ class Cluster:
             calls[key], shards[key] = (np.asarray, parameters), min(more)
         for i, arguments in more.items():
             key = f"{function.__name__}-of-shard-{i}-{run}"
-            calls[key] = function, i, program, vector, self.data[i], *arguments
-            shards[key] = i
+            calls[key], shards[key] = (function, i, program, vector, self.data[i], *arguments), i
         return calls, shards
 
     def release(self) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import pickle
 import sys
 import threading
+from asyncio import sleep
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy, deepcopy
@@ -12,7 +13,7 @@ from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from time import time
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from .layers.base import Array, floating
 from .losses import Loss
 from .network import Sequential, read_npz
 
-T = TypeVar("T")
 Examples = tuple[Array, Array]
 Source = Examples | str | PathLike | Callable[[], Examples]
 Sum = tuple[Array, float]  # of the gradients, packed, and of the losses
@@ -37,6 +37,19 @@ def keep_memory() -> None:
             mallopt(-1, 64 * 2**20)  # M_TRIM_THRESHOLD
 
 
+async def return_memory(dask_worker: Any) -> None:
+    """As long as the worker lives, have what is freed returned whenever the process is half full: what has been moved to disk
+    would fill it for ever, as Dask sees it.
+    """
+    limit, first = dask_worker.memory_manager.memory_limit, not hasattr(dask_worker, "returns_memory")
+    dask_worker.returns_memory = True
+    with suppress(AttributeError, OSError):  # another C library
+        while first and limit and dask_worker.status.name in ("running", "paused"):
+            if dask_worker.monitor.get_process_memory() > limit / 2:
+                ctypes.CDLL(None).malloc_trim(0)
+            await sleep(0.2)
+
+
 @cache
 def version() -> str:
     """The version of cnnlib with a digest of the files that compute: what client and workers must share."""
@@ -48,11 +61,11 @@ def version() -> str:
     return f"cnnlib {__version__} ({digest.hexdigest()[:12]})"
 
 
-def naming(task: Callable[..., T]) -> Callable[..., T]:
+def naming(task: Callable[..., Any]) -> Callable[..., Any]:
     """The task of a shard, with errors that say to which shard they belong, and on which worker they arose."""
 
     @wraps(task)
-    def named(shard: int, *arguments: Any) -> T:
+    def named(shard: int, *arguments: Any) -> Any:
         try:
             return task(shard, *arguments)
         except KeyboardInterrupt:
@@ -88,14 +101,11 @@ def unpack(vector: Array, like: list[Array]) -> list[Array]:
     return [part.reshape(a.shape).astype(a.dtype, copy=False) for part, a in zip(parts, like)]
 
 
-class Blank:
-    """Stands for an array: it is one of zeros once it has been unpickled, under all names that the array has."""
-
-    def __init__(self, array: Array):
-        self.form = array.shape, array.dtype
+class Blank(tuple):
+    """(shape, dtype) of an array for which it stands: it is one of zeros once it is unpickled, under all of its names."""
 
     def __reduce__(self) -> tuple:
-        return np.zeros, self.form
+        return np.zeros, (*self,)
 
 
 def program(network: Sequential, loss: Loss) -> bytes:
@@ -106,7 +116,7 @@ def program(network: Sequential, loss: Loss) -> bytes:
         from pickle import dumps
 
     arrays = [a for layer in network.layers for kept in (layer.params, layer.grads) for a in kept.values()]
-    blank = {id(array): Blank(array) for array in arrays if isinstance(array, np.ndarray)}
+    blank = {id(a): Blank((a.shape, a.dtype)) for a in arrays if isinstance(a, np.ndarray)}
     bare, given, summed = deepcopy((network, loss, copy(loss)), blank)
     summed.reduction = "sum"
     return version().encode() + b"\n" + dumps((bare, given, summed))
@@ -172,10 +182,8 @@ def check_sums(network: Sequential, given: Loss, summed: Loss, x: Array, t: Arra
             # much, for rounding may put an example on the other side of a ReLU's kink
             off |= length(f - g - h) > 0.05 * (length(g) + length(h)) + close * (length(G) + length(H))
         if off:
-            raise ValueError(
-                "loss and gradient of two examples are not the sums of those of each: want layers and "
-                "a loss that treat each example for itself, without chance"
-            )
+            want = "layers and a loss that treat each example for itself, without chance"
+            raise ValueError(f"the gradient of two examples is not the sum of those of each, want {want}")
     if not np.array_equal(before, pack(values(network)), equal_nan=True):
         raise ValueError("a layer has changed its parameters, want them left to the optimizer")
 

@@ -74,16 +74,14 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     save_every = whole("fit", "save_every", save_every, 1)
     if not is_number(timeout) or not 0 < timeout <= TIMEOUT_MAX:
         raise ValueError(f"fit: timeout is {timeout!r}, want seconds, above 0, at most {TIMEOUT_MAX:.0f}")
-    if not isinstance(shards, (list, tuple)):
-        raise ValueError(f"fit: shards is {type(shards).__name__}, want a list of pairs, paths or functions")
+    if not isinstance(shards, (list, tuple)) or not shards:
+        raise ValueError(
+            f"fit: shards is {shards!r:.50}, want a list of pairs, paths or functions, at least one"
+        )
     if optimizer.network is not network:
         raise ValueError("fit: got an optimizer of another network, want one of this network")
     if not optimizer.velocity:
         raise ValueError("fit: got a network without parameters, want one that learns")
-    if locked := [name for name, layer, key in network.named() if not layer.params[key].flags.writeable]:
-        raise ValueError(f"fit: {locked} are read-only, want parameters that can be trained")
-    if not shards:
-        raise ValueError("fit: got no shards, want at least one")
     if resume and checkpoint is None:
         raise ValueError("fit: resume is true, but checkpoint is None, want the file to go on from")
     if checkpoint is not None:
@@ -196,8 +194,8 @@ def _rates(optimizer: SGD) -> dict[str, float]:
 def _state(network: Sequential, optimizer: SGD) -> dict[str, Array]:
     """The arrays that a step changes, by their names in a checkpoint."""
     values = {name: layer.params[key] for name, layer, key in network.named()}
-    lists = _lists(optimizer).items()
-    return values | {f"{kept} of {name}": a for kept, arrays in lists for name, a in zip(values, arrays)}
+    pairs = [(kept, *pair) for kept, arrays in _lists(optimizer).items() for pair in zip(values, arrays)]
+    return values | {f"{kept} of {name}": array for kept, name, array in pairs}
 
 
 def _save(path: str, run: dict, history: dict, network: Sequential, optimizer: SGD) -> None:

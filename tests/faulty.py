@@ -71,7 +71,7 @@ def sleeps():
 class Large:
     """A shard of 20 examples, of so many bytes."""
 
-    D = 250_000
+    D = 100_000
 
     def __init__(self, k):
         self.k = k

@@ -1,5 +1,6 @@
 """parallel.fit gives what training.fit gives, however many workers there are; what it refuses, and how a run goes on."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -356,11 +357,11 @@ SPOILT = {
         ["shard 0", "layer 0"],
     ),
     "nothing but empty ones": (lambda: [arrays()[1]] * 2, ["all shards are empty"]),
-    "no shards": (lambda: [], ["no shards"]),
-    "a dict": (lambda: {"a": examples()}, ["dict", "a list"]),
+    "no shards": (lambda: [], ["[]", "at least one"]),
+    "a dict": (lambda: {"a": examples()}, ["{'a'", "a list"]),
     "a generator": (lambda: (shard for shard in arrays()), ["generator", "a list"]),
-    "one path": (lambda: "shard.npz", ["str", "a list"]),
-    "None": (lambda: None, ["NoneType", "a list"]),
+    "one path": (lambda: "shard.npz", ["'shard.npz'", "a list"]),
+    "None": (lambda: None, ["None", "a list"]),
     "one pair": (examples, ["shard 0", "ndarray", "a pair"]),
     "bytes": (lambda: [b"shard.npz"], ["shard 0", "bytes", "a pair"]),
 }
@@ -582,9 +583,13 @@ def test_optimizer_of_another_network_and_a_network_that_learns_nothing_are_refu
 
 
 def test_network_that_cannot_be_written_to_is_refused(three):
-    net = network()
+    net, twin = network(), network()
+    sgd = optimizer(net)
     net.layers[3].params["W"].flags.writeable = False
-    fails(three, arrays(), "['3.W']", "read-only", net=net)
+    with pytest.raises(ValueError, match="read-only"):
+        parallel.fit(net, SoftmaxCrossEntropy(), sgd, arrays(), client=three, **RUN)
+    same((net, {}), (twin, {}), 0)
+    assert not any(v.any() for v in sgd.velocity)
 
 
 def test_workers_of_local_client_are_threads_here_and_end_with_it():
@@ -747,6 +752,65 @@ for use in (lambda: parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 1), shards
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=tmp_path
     )
     assert done.stdout.startswith("1\n") and done.stdout.count("need Dask: pip install distributed\n") == 2
+
+
+# ---- memory ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def libc(monkeypatch):
+    """A C library whose calls are listed, in the place of the system's."""
+    calls = []
+    called = {
+        name: lambda *args, name=name: calls.append((name, *args)) for name in ("mallopt", "malloc_trim")
+    }
+    monkeypatch.setattr(tasks.ctypes, "CDLL", lambda name: SimpleNamespace(**called))
+    return calls
+
+
+def test_freed_memory_is_kept_on_linux_and_elsewhere_as_the_system_does(libc, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    tasks.keep_memory.__wrapped__()
+    assert libc == [("mallopt", -3, 32 * 2**20), ("mallopt", -1, 64 * 2**20)]
+    for platform in ("darwin", "win32", "emscripten"):
+        monkeypatch.setattr(sys, "platform", platform)
+        tasks.keep_memory.__wrapped__()
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(tasks.ctypes, "CDLL", lambda name: SimpleNamespace())  # musl has no mallopt
+    tasks.keep_memory.__wrapped__()
+    assert len(libc) == 2
+
+
+def test_memory_is_kept_by_every_sum(monkeypatch):
+    kept = []
+    monkeypatch.setattr(tasks, "keep_memory", lambda: kept.append(1))
+    together(None, arrays(), epochs=1, batch_size=N)
+    assert len(kept) == 6
+
+
+def worker_with(limit, used):
+    return SimpleNamespace(
+        memory_manager=SimpleNamespace(memory_limit=limit),
+        monitor=SimpleNamespace(get_process_memory=lambda: used),
+        status=SimpleNamespace(name="running"),
+    )
+
+
+@pytest.mark.parametrize("limit, used, times", [(1000, 600, 3), (1000, 400, 0), (0, 600, 0)])
+def test_worker_that_is_half_full_returns_freed_memory_until_it_closes(libc, monkeypatch, limit, used, times):
+    async def sleeps(seconds):
+        worker.status.name = left.pop(0)
+
+    worker, left = worker_with(limit, used), ["paused", "running", "closed"]
+    monkeypatch.setattr(tasks, "sleep", sleeps)
+    for _ in range(2):  # of which the second has nothing to do
+        asyncio.run(tasks.return_memory(worker))
+        assert libc == times * [("malloc_trim", 0)]
+
+
+def test_worker_without_glibc_returns_what_its_system_returns(monkeypatch):
+    monkeypatch.setattr(tasks.ctypes, "CDLL", lambda name: SimpleNamespace())
+    asyncio.run(tasks.return_memory(worker_with(1, 1)))
 
 
 # ---- an interrupt ----------------------------------------------------------------------------------

@@ -218,8 +218,8 @@ def test_worker_without_cnnlib_and_worker_with_another_version(other_workers, tm
 
 # ---- more data than memory --------------------------------------------------------------------------
 
-LIMIT, SHARDS = 250_000_000, 8
-RUN_OF_LARGE = {"epochs": 1, "batch_size": 160, "rng": 0}
+LIMIT, SHARDS = 250_000_000, 24
+RUN_OF_LARGE = {"epochs": 1, "batch_size": 480, "rng": 0}
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_shards_that_together_exceed_the_memory_of_the_worker(small_worker):
     shards = [Large(k) for k in range(SHARDS)]
     x, t = (np.concatenate(arrays, axis=-1) for arrays in zip(*(shard() for shard in shards)))
     net, twin, loss = Large.network(), Large.network(), SoftmaxCrossEntropy()
-    history = parallel.fit(net, loss, SGD(net, 1e-3), shards, client=small_worker, **RUN_OF_LARGE)
+    history = parallel.fit(net, loss, SGD(net, 1e-3), shards, client=small_worker, timeout=20, **RUN_OF_LARGE)
     (peak,) = small_worker.run(peak_memory).values()
     assert peak < x.nbytes, "or this test shows nothing"
     same((net, history), (twin, training.fit(twin, loss, SGD(twin, 1e-3), x, t, **RUN_OF_LARGE)))
