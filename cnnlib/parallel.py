@@ -41,7 +41,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     ``dJ/dtheta = 1/N sum_shards sum_n dJ_n/dtheta``, divided once by the N of the batch, or by 1 where ``loss`` sums (K22).
     Orders are drawn from ``rng`` over all examples of all shards as ``training.fit`` does over those of one array, so a shard
     may have any part of a batch, or none. Sums are added in the order of the shards, whichever worker is done first, so
-    that two runs give the same bits. Each step costs some milliseconds a shard: have one or a few a worker.
+    that two runs give the same bits on processors of one kind. A step costs some ten milliseconds, and about one more a shard.
 
     shards: a list of pairs (x (..., N_k), t (..., N_k)), which are sent to the workers; of paths of .npz files with the arrays x
     and t, and of functions without arguments that return such a pair, both of which the workers read or call, again
@@ -49,8 +49,8 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
     keep shards in memory, and Dask moves to disk what exceeds it. Layers and losses of your own treat each example for itself,
     for which two of each shard are looked at, and keep nothing from one batch to the next.
 
-    ``timeout``: seconds within which a step is done, and a shard read. A worker that is lost, or silent for half of that, has
-    its work done by the others. ``checkpoint`` names a file that is written at the start, every ``save_every`` steps and at the
+    ``timeout``: seconds within which a step is done, and a shard read. After them, workers that have been silent for half as
+    long are given up. What a lost worker had to do, others do. ``checkpoint`` names a file that is written at the start, every ``save_every`` steps and at the
     end; with ``resume`` a run goes on from it, if it is there, to the same bits: network, generator, velocity, and the numbers
     and lists like the velocity that a subclass of SGD keeps. ``progress`` shows a bar (needs tqdm) and prints where Dask's
     dashboard is.
