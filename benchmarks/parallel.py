@@ -59,7 +59,7 @@ def dask(client, net, shards, lr):
     """Steps of parallel.fit, as its loop does them."""
     loss, optimizer = SoftmaxCrossEntropy(), SGD(net, lr)
     cluster = Cluster(client, [shard[:2] for shard in shards], timeout=60.0)
-    program, rows = tasks.program(net, loss), {k: shard[2] for k, shard in enumerate(shards)}
+    program, rows = tasks.program(net, loss), {k: (shard[2], len(shard[1])) for k, shard in enumerate(shards)}
     N = sum(cluster.examine(program, packed(net)))
 
     def one_step():

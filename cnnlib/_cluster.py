@@ -62,9 +62,9 @@ class Alone:
         """As ``Cluster.examine``."""
         return alike([tasks.examine(i, program, parameters, data) for i, data in enumerate(self.data)])
 
-    def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
+    def step(self, program: bytes, parameters: Array, rows: dict[int, tuple[Array, int]]) -> tasks.Sum:
         """As ``Cluster.step``."""
-        sums = [tasks.summand(i, program, parameters, self.data[i], rows[i]) for i in rows]
+        sums = [tasks.summand(i, program, parameters, self.data[i], *rows[i]) for i in rows]
         return added(sums, tasks.add)[-1][0]
 
     def release(self) -> None:
@@ -209,11 +209,11 @@ class Cluster:
         shards = range(len(self.data))
         return alike(self.ask(make, slice(-len(shards), None)))
 
-    def step(self, program: bytes, parameters: Array, rows: dict[int, Array]) -> tasks.Sum:
-        """The sums of gradients and losses over the examples of a batch: {shard: their places in it}."""
+    def step(self, program: bytes, parameters: Array, rows: dict[int, tuple[Array, int]]) -> tasks.Sum:
+        """The sums of gradients and losses over the examples of a batch: {shard: (their places in it, its size)}."""
 
         def make() -> list["Future"]:
-            calls, shards = self.each(tasks.summand, program, parameters, {i: (rows[i],) for i in rows})
+            calls, shards = self.each(tasks.summand, program, parameters, rows)
 
             def add(*sums: str) -> str:
                 key = f"add-{len(calls)}-{uuid4().hex}"

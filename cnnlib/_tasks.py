@@ -205,8 +205,10 @@ def sums(network: Sequential, loss: Loss, x: Array, t: Array, rows: Array | list
 
 
 @naming
-def summand(shard: int, program: bytes, parameters: Array, examples: Examples, rows: Array) -> Sum:
-    """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some examples of a shard, by their places ``rows`` (S31, S32)."""
+def summand(shard: int, program: bytes, parameters: Array, examples: Examples, rows: Array, N: int) -> Sum:
+    """``sum_n dJ_n/dtheta`` and ``sum_n J_n`` over some of N examples of a shard, by their places ``rows`` (S31, S32)."""
+    if (got := np.shape(examples[0])[-1]) != N:
+        raise ValueError(f"got {got} examples when it was read again, want {N} as before")
     keep_memory()
     network, _, summed = network_with(program, parameters)
     gradient, J = sums(network, summed, *examples, rows)

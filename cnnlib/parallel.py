@@ -108,7 +108,7 @@ def fit(network: Sequential, loss: Loss, optimizer: SGD, shards: Sequence[Source
                 drawn, order = rng.bit_generator.state, rng.permutation(N)
             batch = order[at * batch_size : (at + 1) * batch_size]
             owner = np.searchsorted(ends, batch, side="right")
-            rows = {int(k): batch[owner == k] - (ends[k] - counts[k]) for k in np.unique(owner)}
+            rows = {int(k): (batch[owner == k] - ends[k] + counts[k], counts[k]) for k in np.unique(owner)}
             gradient, J = cluster.step(program, tasks.pack(tasks.values(network)), rows)
             if not np.isfinite(gradient).all():
                 raise FloatingPointError("fit: the sum of the shards' gradients is not finite, want numbers")

@@ -136,8 +136,9 @@ def test_bits_do_not_depend_on_where_in_a_message_the_parameters_lie():
     program = tasks.program(net, SoftmaxCrossEntropy())
     for k in 40 * [2, 4, 5, 6]:
         vector = rng.standard_normal(sum(value.size for value in values(net)))
-        batch = rng.permutation(len(shards[k][1]))[:1]
-        sums = [tasks.summand(k, program, at_byte(byte, vector), shards[k], batch) for byte in (0, 1)]
+        size = len(shards[k][1])
+        batch = rng.permutation(size)[:1], size
+        sums = [tasks.summand(k, program, at_byte(byte, vector), shards[k], *batch) for byte in (0, 1)]
         np.testing.assert_array_equal(*(gradient for gradient, _ in sums))
 
 
@@ -392,6 +393,45 @@ def test_shard_that_cannot_be_read_is_named(whoever, tmp_path):
     fails(whoever, [lambda: 1 / 0], where, "ZeroDivisionError", error=RuntimeError)
     fails(whoever, [lambda: sys.exit("no file")], where, "SystemExit: no file", error=RuntimeError)
     fails(whoever, [raises_what_cannot_travel], where, "Stuck: a lock", error=RuntimeError)
+
+
+class Shrinks:
+    """A shard that has an example less, each time that it is read."""
+
+    size = N
+
+    def __call__(self):
+        Shrinks.size -= 1
+        return tuple(array[..., : Shrinks.size] for array in examples())
+
+
+class LosesTheWorker(SGD):
+    """After the first step the worker ends, and another comes."""
+
+    cluster = None
+
+    def step(self):
+        super().step()
+        if len(self.cluster.workers) == 1:
+            self.cluster.scale(2)
+            self.cluster.sync(self.cluster.workers[0].close)
+
+
+def test_shard_that_is_another_when_it_is_read_again_is_refused(monkeypatch):
+    monkeypatch.setattr(Shrinks, "size", N + 1)
+    net = network()
+    with cluster(1) as client, client.cluster:
+        monkeypatch.setattr(LosesTheWorker, "cluster", client.cluster)
+        with pytest.raises(ValueError, match="shard 0 on inproc.*got 89 examples.*want 90"):
+            parallel.fit(
+                net,
+                SoftmaxCrossEntropy(),
+                LosesTheWorker(net, 0.1),
+                [Shrinks()],
+                client=client,
+                timeout=1.5,
+                **RUN,
+            )
 
 
 class Spoils(Dense):
