@@ -244,3 +244,6 @@ async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) ->
     waits = any(task.state == "no-worker" for task in tasks) and bool(dask_scheduler.running)
     left = [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
     return left, bool(stuck) or waits
+
+
+version()  # now, for the files may be others when it is first asked for

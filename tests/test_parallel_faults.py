@@ -200,20 +200,57 @@ def test_scheduler_that_is_lost(tmp_path):
 # ---- workers that are not what they should be --------------------------------------------------------
 
 
-def test_worker_without_cnnlib_and_worker_with_another_version(other_workers, tmp_path):
-    for name in ("none", "other"):
-        shutil.copytree(
-            HERE.parent / "cnnlib", tmp_path / name / "cnnlib", ignore=shutil.ignore_patterns("__pycache__")
-        )
-    missing = tmp_path / "none" / "cnnlib" / "__init__.py"
-    missing.write_text("raise ModuleNotFoundError(\"No module named 'cnnlib'\", name='cnnlib')\n")
-    changed = tmp_path / "other" / "cnnlib" / "optim.py"
+def other_cnnlib(folder):
+    """A path on which Python finds another version."""
+    shutil.copytree(HERE.parent / "cnnlib", folder / "cnnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = folder / "cnnlib" / "optim.py"
     changed.write_text(changed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    for name in ("none", "other"):
-        other_workers.start(path=f"{tmp_path / name}{os.pathsep}{HERE}")
+    return f"{folder}{os.pathsep}{HERE}"
+
+
+def no_cnnlib(folder):
+    """A path on which Python finds none, wherever else one is."""
+    (folder / "cnnlib").mkdir(parents=True)
+    error = "raise ModuleNotFoundError(\"No module named 'cnnlib'\", name='cnnlib')\n"
+    (folder / "cnnlib" / "__init__.py").write_text(error)
+    return f"{folder}{os.pathsep}{HERE}"
+
+
+def test_worker_without_cnnlib_and_worker_with_another_version(other_workers, tmp_path):
+    other_workers.start(path=no_cnnlib(tmp_path / "none"))
+    other_workers.start(path=other_cnnlib(tmp_path / "other"))
     other_workers.client.wait_for_workers(2, timeout=30)
     words = "has cnnlib 2", "No module named 'cnnlib'", f"want {tasks.version()}"
     fails(other_workers.client, *words, error=RuntimeError)
+
+
+def test_worker_of_another_version_that_comes_between_two_looks(other_workers, tmp_path, monkeypatch):
+    """It gets tasks when the only other worker is lost, before the client has seen it."""
+
+    async def sees_one(client):
+        return {address: 1 for address, version in versions.items() if version == tasks.version()}
+
+    other_workers.start(path=other_cnnlib(tmp_path / "other"))
+    other_workers.start()
+    client = other_workers.client
+    client.wait_for_workers(2, timeout=30)
+    versions = client.run(tasks.version)
+    monkeypatch.setattr(Client, "nthreads", sees_one)
+    words = "this worker has cnnlib 2", f"want {tasks.version()} as the client has"
+    layer = fault(tmp_path, Signalled(signal.SIGKILL), at=1)
+    fails(client, *words, error=RuntimeError, first=[layer], timeout=20)
+
+
+def test_version_is_that_of_the_files_that_were_imported(tmp_path):
+    environment = os.environ | {"PYTHONPATH": other_cnnlib(tmp_path)}
+    changes = "import cnnlib._tasks as t; open('cnnlib/optim.py', 'w').close(); print(t.version())"
+    said = []
+    for code in (changes.replace("open('cnnlib/optim.py', 'w').close()", "pass"), changes):
+        command = [sys.executable, "-c", code]
+        said.append(subprocess.check_output(command, env=environment, encoding="utf-8", cwd=tmp_path))
+    assert (
+        said[0] == said[1] != f"{tasks.version()}\n" and not (tmp_path / "cnnlib" / "optim.py").read_bytes()
+    )
 
 
 # ---- more data than memory --------------------------------------------------------------------------
