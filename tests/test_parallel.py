@@ -309,7 +309,7 @@ def test_parameters_of_more_than_ten_megabytes_are_no_warning(three):
         Sequential(Flatten(), Dense(20, 70_000, rng=0), Dense(70_000, 3, init=1e-3, rng=1)) for _ in range(2)
     )
     options = {"epochs": 1, "batch_size": N, "rng": 0}
-    history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 0.1), arrays(), client=three, **options)
+    history = parallel.fit(net, SoftmaxCrossEntropy(), SGD(net, 0.1), [examples()], client=three, **options)
     same(
         (net, history),
         (twin, training.fit(twin, SoftmaxCrossEntropy(), SGD(twin, 0.1), *examples(), **options)),
@@ -395,43 +395,12 @@ def test_shard_that_cannot_be_read_is_named(whoever, tmp_path):
     fails(whoever, [raises_what_cannot_travel], where, "Stuck: a lock", error=RuntimeError)
 
 
-class Shrinks:
-    """A shard that has an example less, each time that it is read."""
-
-    size = N
-
-    def __call__(self):
-        Shrinks.size -= 1
-        return tuple(array[..., : Shrinks.size] for array in examples())
-
-
-class LosesTheWorker(SGD):
-    """After the first step the worker ends, and another comes."""
-
-    cluster = None
-
-    def step(self):
-        super().step()
-        if len(self.cluster.workers) == 1:
-            self.cluster.scale(2)
-            self.cluster.sync(self.cluster.workers[0].close)
-
-
-def test_shard_that_is_another_when_it_is_read_again_is_refused(monkeypatch):
-    monkeypatch.setattr(Shrinks, "size", N + 1)
-    net = network()
-    with cluster(1) as client, client.cluster:
-        monkeypatch.setattr(LosesTheWorker, "cluster", client.cluster)
-        with pytest.raises(ValueError, match="shard 0 on inproc.*got 89 examples.*want 90"):
-            parallel.fit(
-                net,
-                SoftmaxCrossEntropy(),
-                LosesTheWorker(net, 0.1),
-                [Shrinks()],
-                client=client,
-                timeout=1.5,
-                **RUN,
-            )
+def test_shard_that_is_another_when_it_is_read_again_is_refused():
+    program, vector = tasks.program(network(), SoftmaxCrossEntropy()), tasks.pack(values(network()))
+    with pytest.raises(
+        ValueError, match="shard 5: got 11 examples when it was read again, want 12 as before"
+    ):
+        tasks.summand(5, program, vector, arrays()[5], np.arange(3), 12)
 
 
 class Spoils(Dense):
@@ -573,7 +542,7 @@ def test_layers_and_losses_whose_gradient_is_no_sum_over_examples_are_refused(wh
 
 @pytest.mark.parametrize("dtype", [np.float16, *FLOATS])
 def test_rounding_at_a_kink_is_no_reason_to_refuse(dtype):
-    for seed in range(20):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         layers = Dense(20, 50, rng=rng), ReLU(), Dense(50, 20, init=0.0), ReLU(), Dense(20, 3, rng=rng)
         net = Sequential(Flatten(), *layers).astype(dtype)
@@ -718,18 +687,17 @@ def test_client_whose_workers_were_lost_in_a_step_stays_with_its_scheduler():
     with cluster(1) as client, client.cluster:
         comm = client.scheduler_comm
         layer, thread = with_the_only_worker_lost(client, lambda: None)
-        words = "no workers for 1 s"
-        fails(client, functions(), words, error=TimeoutError, first=[layer], timeout=1, in_a_step=True)
+        words = "no workers for 0.5 s"
+        fails(client, functions(), words, error=TimeoutError, first=[layer], timeout=0.5, in_a_step=True)
         thread.join()
         until(lambda: not client.futures and not client.cluster.scheduler.tasks)
         assert client.scheduler_comm is comm
 
 
-@pytest.mark.parametrize("shards", [arrays, functions])
-def test_workers_that_come_when_all_were_lost_go_on(shards, wanted):
+def test_workers_that_come_when_all_were_lost_go_on(wanted):
     with cluster(1) as client, client.cluster:
         layer, thread = with_the_only_worker_lost(client, lambda: client.cluster.scale(2))
-        same(together(client, shards(), layer, timeout=1.5), wanted)
+        same(together(client, functions(), layer, timeout=1), wanted)
         thread.join()
 
 
@@ -746,7 +714,7 @@ def test_shard_that_one_worker_never_gets_is_read_by_another(wanted):
     Waits.over.clear()
     with cluster(2) as client, client.cluster:
         try:
-            same(together(client, [hangs_once], timeout=1.5), wanted)
+            same(together(client, [hangs_once], timeout=1), wanted)
             assert len(client.nthreads()) == 1
         finally:
             Waits.over.set()
@@ -977,18 +945,18 @@ class Slows(SGD):
 
 
 @pytest.mark.parametrize("Optimizer", [Adam, Slows])
-def test_what_an_optimizer_of_your_own_keeps_goes_on(whoever, tmp_path, Optimizer):
+def test_what_an_optimizer_of_your_own_keeps_goes_on(tmp_path, Optimizer):
     def trained(epochs, **options):
         net = network()
         run = RUN | {"epochs": epochs} | options
-        history = parallel.fit(net, SoftmaxCrossEntropy(), Optimizer(net), arrays(), client=whoever, **run)
+        history = parallel.fit(net, SoftmaxCrossEntropy(), Optimizer(net), arrays(), client=None, **run)
         return net, history
 
     trained(1, checkpoint=tmp_path / "run")
     same(trained(2, checkpoint=tmp_path / "run", resume=True), trained(2), 0)
 
 
-def test_velocity_of_a_single_number_goes_on(whoever, tmp_path):
+def test_velocity_of_a_single_number_goes_on(tmp_path):
     class Shifts(Passes):
         def __init__(self):
             super().__init__()
@@ -1002,12 +970,12 @@ def test_velocity_of_a_single_number_goes_on(whoever, tmp_path):
             self.grads["b"] = (delta * x).sum()
             return delta * self.params["b"]
 
-    net, options = network(Shifts()), {"checkpoint": tmp_path / "run", "client": whoever}
+    net, options = network(Shifts()), {"checkpoint": tmp_path / "run", "client": None}
     sgd = optimizer(net)
     for epochs in (1, 2):
         run = RUN | {"epochs": epochs} | options
         history = parallel.fit(net, SoftmaxCrossEntropy(), sgd, arrays(), resume=True, **run)
-    same((net, history), together(whoever, arrays(), net=network(Shifts())), 0)
+    same((net, history), together(None, arrays(), net=network(Shifts())), 0)
 
 
 def test_finished_run_is_read_back_and_can_be_made_longer(three, tmp_path):

@@ -193,7 +193,7 @@ def test_scheduler_that_is_lost(tmp_path):
     with Client(scheduler_file=str(path)) as client:
         timer = threading.Timer(0.2, scheduler.kill)
         timer.start()
-        fails(client, client.scheduler.address, "cannot be reached", error=ConnectionError, timeout=3)
+        fails(client, client.scheduler.address, "cannot be reached", error=ConnectionError, timeout=1)
     scheduler.wait()
 
 
@@ -255,8 +255,8 @@ def test_version_is_that_of_the_files_that_were_imported(tmp_path):
 
 # ---- more data than memory --------------------------------------------------------------------------
 
-LIMIT, SHARDS = 250_000_000, 24
-RUN_OF_LARGE = {"epochs": 1, "batch_size": 480, "rng": 0}
+LIMIT, SHARDS = 250_000_000, 20
+RUN_OF_LARGE = {"epochs": 1, "batch_size": 400, "rng": 0}
 
 
 @pytest.fixture
