@@ -200,6 +200,8 @@ def test_layer_of_your_own_that_the_workers_do_not_have(three, wanted):
         pass
 
     same(together(three, arrays(), Own()), wanted)
+    scales = LAYERS["a second name"]
+    same(together(three, arrays(), net=scales()), alone(net=scales()))
 
 
 class Scales(Passes):
@@ -255,8 +257,8 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-def test_layers_that_treat_their_parameters_in_their_own_way(whoever, make):
-    same(together(whoever, arrays(), net=make()), alone(net=make()))
+def test_layers_that_treat_their_parameters_in_their_own_way(make):
+    same(together(None, arrays(), net=make()), alone(net=make()))
 
 
 def test_more_sums_than_one_task_adds(three):

@@ -126,7 +126,7 @@ def test_worker_that_is_stopped(workers, tmp_path, wanted):
 
 def test_task_that_hangs_on_one_worker(workers, tmp_path, wanted):
     client = workers.ready(3)
-    got = together(client, functions(), fault(tmp_path, sleeps), timeout=3)
+    got = together(client, functions(), fault(tmp_path, sleeps), timeout=2)
     assert len(client.nthreads()) == 2 and not [*tmp_path.iterdir()]
     same(got, wanted)
 
@@ -163,13 +163,13 @@ def test_worker_that_comes_late_gets_its_part_and_may_be_the_last(workers, tmp_p
 
 def test_all_workers_are_killed(workers, tmp_path):
     client = workers.ready(2)
-    words = f"{workers.address} has had no workers for 3 s", f"dask worker {workers.address}"
+    words = f"{workers.address} has had no workers for 2 s", f"dask worker {workers.address}"
     fails(
         client,
         *words,
         error=TimeoutError,
         first=[fault(tmp_path, Signalled(signal.SIGKILL), times=2, at=1)],
-        timeout=3,
+        timeout=2,
     )
 
 
@@ -302,7 +302,7 @@ def test_full_disk_where_a_worker_spills_is_an_error(small_worker):
     sgd = SGD(net, 1e-3)
     with refused("(paused)", "more memory", error=TimeoutError, unchanged=[sgd]):
         shards = [Large(k) for k in range(SHARDS)]
-        parallel.fit(net, SoftmaxCrossEntropy(), sgd, shards, client=small_worker, timeout=4, **RUN_OF_LARGE)
+        parallel.fit(net, SoftmaxCrossEntropy(), sgd, shards, client=small_worker, timeout=3, **RUN_OF_LARGE)
 
 
 # ---- who may send work ------------------------------------------------------------------------------
