@@ -229,7 +229,7 @@ def add(first: Sum, *others: Sum) -> Sum:
 async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) -> tuple[list[str], bool]:
     """On the scheduler: which workers stay, and whether to ask again. Out go those that have been silent for some seconds
     and three heartbeats, or else those at work on one of the keys while others have nothing left to do. To ask again
-    helps, too, where Dask still waits for a worker that is gone, while others have come.
+    helps, too, where nobody is at work on what is not done: Dask waits for a worker that is gone, or has lost the keys.
     """
     from distributed.scheduler import heartbeat_interval
 
@@ -241,9 +241,9 @@ async def remove_stuck(keys: list[str], patience: float, dask_scheduler: Any) ->
     stuck = silent or (busy if busy != workers.keys() else set())
     for address in sorted(stuck):
         await dask_scheduler.remove_worker(address, stimulus_id="cnnlib-stuck")
-    waits = any(task.state == "no-worker" for task in tasks) and bool(dask_scheduler.running)
+    waits = not busy and [task.state for task in tasks].count("memory") < len(keys)
     left = [f"{address} ({worker.status.name})" for address, worker in sorted(workers.items())]
-    return left, bool(stuck) or waits
+    return left, bool(stuck) or waits and bool(dask_scheduler.running)
 
 
 version()  # now, for the files may be others when it is first asked for

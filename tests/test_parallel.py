@@ -722,6 +722,41 @@ def test_shard_that_one_worker_never_gets_is_read_by_another(wanted):
             Waits.over.set()
 
 
+STUCK = {
+    "at work on both": (["a", "b"], {}, True, ([], False)),
+    "one is at work, the other idle": (["a", None], {}, True, (["a"], True)),
+    "one is silent": (["a", "b"], {"b": 9}, True, (["b"], True)),
+    "waiting for who is gone": (["waiting", "memory"], {}, True, ([], True)),
+    "waiting for who has paused": (["waiting", "memory"], {}, False, ([], False)),
+    "done": (["memory", "memory"], {}, True, ([], False)),
+    "unknown": ([None, "memory"], {}, True, ([], True)),
+}
+
+
+@pytest.mark.parametrize("where, silent, running, wanted", STUCK.values(), ids=STUCK)
+def test_who_is_taken_out_and_whether_it_helps_to_ask_again(where, silent, running, wanted):
+    """Two keys, each at work on a worker, in another state, or unknown; two workers."""
+
+    async def remove_worker(address, stimulus_id):
+        out.append(address)
+
+    def worker(address):
+        seen = time.time() - silent.get(address, 0)
+        return SimpleNamespace(address=address, last_seen=seen, status=SimpleNamespace(name="running"))
+
+    workers, out = {address: worker(address) for address in "ab"}, []
+    known = {key: state for key, state in zip("xy", where) if state}
+    found = {
+        key: SimpleNamespace(
+            processing_on=workers.get(state), state="processing" if state in workers else state
+        )
+        for key, state in known.items()
+    }
+    scheduler = SimpleNamespace(workers=workers, tasks=found, running=running, remove_worker=remove_worker)
+    _, again = asyncio.run(tasks.remove_stuck(["x", "y"], 0.1, dask_scheduler=scheduler))
+    assert (out, again) == wanted
+
+
 def test_scheduler_that_does_not_answer_is_an_error(three):
     fails(three, arrays(), "has not answered within 1e-09 s", error=TimeoutError, timeout=1e-9)
 
